@@ -1,0 +1,33 @@
+# Two commands are enough on a machine with only Python and make: `make demo` and `make test`.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help install demo test lint clean
+
+help:  ## Say what there is.
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+install: $(STAMP)  ## Make .venv with everything in it; no work when up to date.
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $(STAMP)
+
+demo: install  ## Run the main job on the embedded data into demo/ (under four minutes).
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash benchmarks/demo.sh demo
+
+test: install  ## Run all tests.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+lint: install  ## Check style, types and the order of the rooms.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:  ## Remove what the other targets made.
+	rm -rf .venv demo dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
