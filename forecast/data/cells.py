@@ -1,0 +1,133 @@
+"""From text to columns of ids, timestamps and numbers, by pyarrow.
+
+The fast way converts while it parses. Whatever it refuses goes the careful way: every cell is
+read as text and converted afterwards, so that the first bad one can be named. R records.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data import arrow, numbers
+from forecast.data.clock import Times
+from forecast.data.dates import Stamps
+from forecast.data.moments import combined, iso, means
+from forecast.data.numbers import POINT, BadNumberError, Style
+from forecast.data.reader import Reader
+from forecast.data.stamps import EPOCHS
+from forecast.data.wanted import Decision
+
+_POINTED = re.compile(r"[+-]?(0?\.\d+|0\.\d*|\d+\.(\d{0,2}|\d{4,})|\d{4,}\.\d*)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The used columns of R records."""
+
+    names: tuple[str, ...] | None  # ids in order of appearance; None without an id column
+    codes: NDArray[np.int64] | None  # (R,) which id
+    times: Times | None  # (R,); None without a time column
+    values: list[NDArray[np.float64]]  # a column (R,) each, NaN where missing
+    stamps: Stamps
+    kept: NDArray[np.bool_] | None = None  # (R,) records that are rows; None: all
+    decisions: tuple[Decision, ...] = ()
+    dates: str = ""  # how timestamps were written, as `--date-format` says it
+    decimal: str = "."
+
+
+def parse(reader: Reader) -> Cells:
+    """Return the cells of a sheet.
+
+    Raises DataError that names the line and the column of a cell that cannot be read, or that can
+    be read in two ways.
+    """
+    import pyarrow as pa
+
+    holds = means(reader)
+    try:
+        columns = reader.table(_types(reader, holds))
+    except pa.ArrowInvalid:
+        columns = reader.text()
+    layout = reader.layout
+    try:  # each column is let go once it is converted
+        values, style, written = _values(reader, [columns.pop(k) for k in layout.values])
+    except BadNumberError as bad:
+        raise reader.error(bad.message, bad.row, layout.values[bad.column], bad.hint) from None
+    moments = combined(reader, columns, holds, values)
+    names, codes = _ids(reader, columns)
+    return Cells(
+        names, codes, moments.times, values, moments.stamps, moments.kept,
+        (*moments.decisions, written), moments.dates, style.decimal,
+    )  # fmt: skip
+
+
+def _types(reader: Reader, holds: str) -> dict[int, Any]:
+    """Return how the used columns are to be parsed."""
+    import pyarrow as pa
+
+    text = pa.dictionary(pa.int32(), pa.string())
+    layout = reader.layout
+    number = pa.float64() if _plain(reader) else pa.string()
+    types = dict.fromkeys(layout.values, number)
+    types.update(dict.fromkeys(layout.timed, text))
+    if layout.id is not None:
+        types[layout.id] = text
+    form = iso(reader)
+    if holds == "iso" and layout.time is not None:
+        types[layout.time] = pa.timestamp("us", "UTC" if form and form[1] else None)
+    elif holds in ("integer", *EPOCHS) and layout.time is not None:
+        types[layout.time] = pa.int64()
+    return types
+
+
+def _plain(reader: Reader) -> bool:
+    """Say whether numbers with a point can only be that: then they are parsed at once."""
+    if reader.wanted.decimal == ",":
+        return False
+    if reader.wanted.decimal == "." or reader.sheet.delimiter in ",\t":
+        return True
+    cells = (cell for k in reader.layout.values for cell in reader.column(k))
+    return any(_POINTED.fullmatch(cell) for cell in cells)
+
+
+def _values(
+    reader: Reader, columns: list[Any]
+) -> tuple[list[NDArray[np.float64]], Style, Decision]:
+    """Return the columns of numbers, and how they were read."""
+    import pyarrow as pa
+
+    asked = reader.wanted.decimal
+    if all(pa.types.is_floating(column.type) for column in columns):
+        values = [arrow.floats(column) for column in columns]
+        if not asked:
+            numbers.check_ruins(values)
+        return values, POINT, Decision("", "numbers with a decimal point: every cell is one")
+    return numbers.convert(columns, reader.sheet.delimiter, asked, reader.layout.decimal)
+
+
+def _ids(
+    reader: Reader, columns: dict[int, Any]
+) -> tuple[tuple[str, ...] | None, NDArray[np.int64] | None]:  # fmt: skip
+    """Return the ids. Raises DataError for one that is empty, or differs by spaces from another."""
+    place = reader.layout.id
+    if place is None:
+        return None, None
+    names, codes = arrow.categories(columns.pop(place))
+    plain = [" ".join(name.split()) for name in names]
+    if "" in plain:
+        row = int(np.argmax(codes == plain.index("")))
+        raise reader.error("no id", row, place,
+                           "name the series in every row, or leave that column out")  # fmt: skip
+    if len(set(plain)) < len(plain):
+        first: dict[str, int] = {}
+        later = next(k for k, name in enumerate(plain) if first.setdefault(name, k) != k)
+        row = int(np.argmax(codes == later))
+        raise reader.error(
+            f"`{names[later]}` and `{names[first[plain[later]]]}` differ only by spaces",
+            row, place,
+            "write the id of a series alike in every row",
+        )  # fmt: skip
+    return names, codes
