@@ -1,0 +1,190 @@
+"""The Kalman recursion of `models.kalman` in numba, without dense products.
+
+The transition is diagonal but for one coupling (trend into level) and the observation vector is
+looked up by the phase. The update of a row waits for the advance to the next, so that a row
+costs one sweep over half the covariance.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from forecast.models.base import State
+from forecast.models.structural import Design, Dynamics
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+class System(NamedTuple):
+    """The matrices of one series, in units of the observation noise's variance."""
+
+    base: Floats  # (m,) what the observation sees of every state but the seasons
+    table: Floats  # (rows, m) what it sees of the seasons, by phase
+    rho: Floats  # (m,) the transition's diagonal
+    q: Floats  # (m,) process noise
+    coupling: float  # state 1 enters state 0 with this weight; 0 without a trend
+
+
+def _jit(function: Any) -> Any:
+    """Compile with contracted sums: reordered, but neither NaN nor infinity assumed away."""
+    return njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract"})(
+        function
+    )
+
+
+LANES = 16  # a row of the lower triangle is swept to the next multiple
+
+
+@_jit
+def _look(system: System, row: Rows, h: Floats) -> None:
+    """Write the observation vector of the table rows `row` (S,) into `h` (m,)."""
+    h[:] = system.base
+    for s in range(row.size):
+        h += system.table[row[s]]
+
+
+@_jit
+def _advance_mean(system: System, mean: Floats) -> None:
+    """Carry x <- F x."""
+    if system.coupling != 0.0:
+        mean[0] += system.coupling * mean[1]
+    mean *= system.rho
+
+
+@_jit
+def _settle(cov: Floats, gain: Floats, ph: Floats) -> None:
+    """Carry out a pending update, P <- P - gain (P h)'."""
+    for i in range(gain.size):
+        g = gain[i]
+        for j in range(gain.size):
+            cov[i, j] -= g * ph[j]
+    gain[:] = 0.0
+
+
+@_jit
+def _couple(cov: Floats, weight: float) -> None:
+    """Let the trend into the level: P <- C P C', C = I + weight e0 e1'."""
+    cov[0] += weight * cov[1]
+    cov[:, 0] += weight * cov[:, 1]
+
+
+@_jit
+def _advance_cov(
+    system: System, cov: Floats, gain: Floats, ph: Floats, h: Floats, out: Floats
+) -> None:
+    """Carry out the pending update, then P <- F P F' + Q, then out = P h, all in one sweep."""
+    rho, m = system.rho, h.size
+    out[:] = 0.0
+    for i in range(m):
+        row, g, scale, total = cov[i], gain[i], rho[i], 0.0
+        left = i // LANES * LANES
+        for j in range(min(left + LANES, m)):
+            c = (row[j] - g * ph[j]) * (scale * rho[j])
+            row[j] = c
+            total += c * h[j]
+        row[i] += system.q[i]
+        for j in range(left):
+            out[j] += row[j] * h[i]
+        out[i] += total + system.q[i] * h[i]
+
+
+@_jit
+def _meet(mean: Floats, cov: Floats, h: Floats, z: float) -> None:
+    """Update the exactly diffuse level (state 0) on the first observation `z`."""
+    ph = cov @ h
+    s = 1.0 + h @ ph
+    mean[0] += z - h @ mean
+    cov[0] -= ph
+    cov[:, 0] -= ph
+    cov[0, 0] += s
+
+
+@_jit
+def filter_rows(
+    system: System,
+    z: Floats,
+    rows: Rows,
+    mean: Floats,
+    cov: Floats,
+    seen: bool,
+    innovations: Floats,
+) -> bool:
+    """Absorb `z` (T,) at table rows (T, S) into `mean` (m,) and `cov` (m, m), in place.
+
+    `innovations` (T, 2) receives each row's innovation and its variance, NaN where there is none
+    (missing, or the first observation of a diffuse level). Returns whether the level was seen.
+    """
+    m = mean.size
+    h, gain, ph, new = np.zeros(m), np.zeros(m), np.zeros(m), np.empty(m)
+    for t in range(z.size):
+        innovations[t] = np.nan
+        missing = np.isnan(z[t])
+        if not missing:
+            _look(system, rows[t], h)
+        if not seen:
+            if not missing:
+                _meet(mean, cov, h, z[t])
+                seen = True
+            continue
+        _advance_mean(system, mean)
+        if system.coupling != 0.0:
+            _settle(cov, gain, ph)
+            _couple(cov, system.coupling)
+        _advance_cov(system, cov, gain, ph, h, new)
+        gain[:] = 0.0
+        if missing:
+            continue
+        ph[:] = new
+        v, s = z[t] - h @ mean, 1.0 + h @ ph
+        gain[:] = ph / s
+        mean += gain * v
+        innovations[t, 0], innovations[t, 1] = v, s
+    _settle(cov, gain, ph)
+    for i in range(m):
+        cov[:i, i] = cov[i, :i]
+    return seen
+
+
+@_jit
+def errors_ahead(
+    system: System,
+    z: Floats,
+    rows: Rows,
+    mean: Floats,
+    cov: Floats,
+    cuts: Rows,
+    errors: Floats,
+) -> bool:
+    """Write the errors (C, H) of the forecasts made after the first `cuts` (C,) rows of `z`."""
+    h, innovations = np.empty(mean.size), np.empty((z.size, 2))
+    seen, done = False, 0
+    for c in range(cuts.size):
+        part = slice(done, cuts[c])
+        seen = filter_rows(system, z[part], rows[part], mean, cov, seen, innovations[part])
+        done, ahead = cuts[c], mean.copy()
+        for k in range(errors.shape[1]):
+            _look(system, rows[done + k], h)
+            _advance_mean(system, ahead)
+            errors[c, k] = z[done + k] - h @ ahead
+    return seen
+
+
+def system(plan: Design, dynamics: Dynamics, i: int = 0) -> System:
+    """Return the matrices of series `i`."""
+    rho, q = np.ascontiguousarray(dynamics.rho[i]), np.ascontiguousarray(dynamics.q[i])
+    return System(plan.base, plan.table, rho, q, float(dynamics.coupling[i]))
+
+
+def filter_panel(dynamics: Dynamics, plan: Design, z: Floats, rows: Rows, state: State) -> Floats:
+    """Do what `models.kalman.filter_rows` does, series by series."""
+    out = np.empty((*z.shape, 2))
+    z, rows = np.ascontiguousarray(z), np.ascontiguousarray(rows)
+    for i in range(len(z)):
+        state["seen"][i] = filter_rows(
+            system(plan, dynamics, i), z[i], rows[i], state["mean"][i], state["cov"][i],
+            bool(state["seen"][i]), out[i],
+        )  # fmt: skip
+    return out

@@ -1,0 +1,63 @@
+"""The registry: one line per family, by name, so that listing them imports nothing."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from forecast.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Where a family's parts live, as `module:name`."""
+
+    name: str
+    config: str
+    model: str
+    fit: str
+    summary: str
+    baseline: bool = False  # cheap, and always run in a benchmark
+    prices_only: bool = False
+    copies: bool = False  # forecasts past values, which a transform could only round
+
+    def load(self, part: str) -> Any:
+        """Import and return `config`, `model` or `fit`."""
+        module, name = getattr(self, part).split(":")
+        return getattr(import_module(module), name)
+
+
+_M, _T = "forecast.models", "forecast.training"
+
+FAMILIES = {
+    family.name: family
+    for family in (
+        Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.recurrent:Recurrent",
+               f"{_T}.recurrent:fit", "Elman network over the last days, quantile head"),
+        Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.recurrent:Recurrent",
+               f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head"),
+        Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
+               f"{_T}.reservoir:fit", "echo state network, ridge readout"),
+        Family("kalman", f"{_M}.kalman:KalmanConfig", f"{_M}.kalman:Kalman",
+               f"{_T}.kalman:fit", "structural state space by maximum likelihood"),
+        Family("linear", f"{_M}.linear:LinearConfig", f"{_M}.linear:Linear",
+               f"{_T}.linear:fit", "ridge on lags and calendar, direct", baseline=True),
+        Family("naive", f"{_M}.naive:NaiveConfig", f"{_M}.naive:Naive",
+               f"{_M}.naive:fit", "the last value (random walk)", baseline=True, copies=True),
+        Family("snaive", f"{_M}.naive:SeasonalNaiveConfig", f"{_M}.naive:Naive",
+               f"{_M}.naive:fit", "the value one season ago", baseline=True, copies=True),
+        Family("snaive-week", f"{_M}.naive:WeeklyNaiveConfig", f"{_M}.naive:Naive",
+               f"{_M}.naive:fit", "the value one week ago", baseline=True, copies=True),
+        Family("drift", f"{_M}.naive:DriftConfig", f"{_M}.naive:Naive",
+               f"{_M}.naive:fit", "the last value and the mean change", baseline=True, copies=True),
+        Family("naive-ewma", f"{_M}.naive:EWMAConfig", f"{_M}.naive:Naive",
+               f"{_M}.naive:fit", "random walk, exponentially weighted variance",
+               baseline=True, prices_only=True),
+    )
+}  # fmt: skip
+
+
+def family(name: str) -> Family:
+    """Return the family called `name`; UsageError names the known ones."""
+    if name not in FAMILIES:
+        raise UsageError(f"no model is called `{name}`", hint=f"known: {', '.join(FAMILIES)}")
+    return FAMILIES[name]

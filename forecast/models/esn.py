@@ -1,0 +1,188 @@
+"""Echo state network: fixed random reservoirs beside the lags, read out by ridge regression.
+
+    x[t] = (1 - a) x[t-1] + a tanh(W_in [1; u[t]] + W x[t-1])                               (1)
+    u[t] = [value; change over a day; over a week; clock], values in spreads about their level
+    f[t] = [1; lags; clock; lags x time of day; x[t]]                                       (2)
+    z[t+1..t+H] = level[t] + spread f[t] W_out                                              (3)
+
+Jaeger (2001), "The echo state approach to analysing and training recurrent neural networks". The
+spectral radius of each W is set exactly; each unit hears `inputs_per_unit` others. The clock is
+fed strongly enough to gate units, so that a reservoir answers differently by hour and weekday.
+The forecast is the mean of those of M reservoirs, each with a readout of its own. A missing value
+enters as the memory fills it; rows before the first observation leave x = 0.
+
+Shapes: N series, T rows, M reservoirs, R units, K inputs per unit, U inputs, H horizon.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.models.base import Arrays, Floats, Setting, State
+from forecast.models.linear import Linear, check, fourier
+
+BLOCK = 1000  # rows whose states are held at once
+Singles = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class ESNConfig:
+    """Hyper-parameters; those that are 0 or `auto` are chosen on the validation rows."""
+
+    units: int = 300  # of each reservoir
+    reservoirs: int = 3  # whose forecasts are averaged
+    spectral_radius: float = 0.0  # of W; below 1 the past fades; 0: chosen
+    leak_rate: float = 0.0  # a in (1); 1 forgets the previous state; 0: chosen
+    inputs_per_unit: int = 8  # non-zero weights in each row of W
+    input_scale: float = 0.4  # of values and changes, in spreads
+    clock_scale: float = 1.0  # of the first season's clock; the others enter with 0.3
+    washout: int = 100  # first rows, still marked by x = 0, not learnt from
+    state_penalty: float = 50.0  # ridge on x relative to the lags'
+    lags: int = 0  # steps looked back; 0: chosen, up to two weeks
+    hours: str = "auto"  # yes: the last season counts differently by time of day; no; auto
+    ridge: float = 0.0  # penalty per training row; 0: chosen
+    pull: float = 0.0  # how strongly a series is drawn to the readout of all; 0: chosen
+    harmonics: int = 20  # of the longest season, in the readout
+
+    def __post_init__(self) -> None:
+        check(self)
+        if min(self.units, self.reservoirs, self.inputs_per_unit) < 1:
+            raise ValueError("units, reservoirs and inputs_per_unit must be at least 1")
+        if not 0 <= self.leak_rate <= 1:
+            raise ValueError("leak_rate lies in (0, 1], or is 0 to have it chosen")
+        if self.spectral_radius < 0 or self.state_penalty <= 0 or self.washout < 0:
+            raise ValueError("spectral_radius, state_penalty and washout must not be negative")
+
+
+class ESN(Linear):
+    """A fitted network: the arrays of `Linear`, `W` and `W_from` (M, R, K), `W_in` (M, U + 1, R).
+
+    `W[m, r, k]` is the weight with which unit `r` hears unit `W_from[m, r, k]`.
+    """
+
+    config: ESNConfig
+
+    def start(self, series: NDArray[np.int64]) -> State:
+        """Return the state before any row of `series` (N,): an empty ring and x = 0."""
+        shape = (len(series), *self.arrays["W"].shape[:2])
+        return {**super().start(series), "x": np.zeros(shape, np.float32)}
+
+    def absorb(self, state: State, z: Floats, phases: Floats) -> State:
+        """Carry `state` over rows `z` (N, T) by (1)."""
+        after, rows, seen = self.memory.absorb(state, z)
+        for i in range(len(z)):
+            first = int(np.count_nonzero(seen[i] == 0))
+            for begin in range(first, z.shape[1], BLOCK):
+                part = slice(begin, begin + BLOCK)
+                ring = np.concatenate([state["ring"][i], rows[i, :begin]])[-self.memory.size :]
+                windows = self.memory.windows(ring, rows[i, part], seen[i, part])
+                number = np.repeat(state["series"][i], len(windows))
+                centred, _, _ = self.centre(windows, seen[i, part], number)
+                inputs = self.inputs(centred, phases[i, part])
+                for m, x in enumerate(after["x"][i]):
+                    after["x"][i, m] = self.drive(m, x, inputs)[-1]
+        return after
+
+    def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
+        """Return (2) (N, P), the states of all reservoirs side by side."""
+        return np.concatenate(
+            [self.readout.features(centred, phases), state["x"].reshape(len(centred), -1)], axis=1
+        )
+
+    def inputs(self, centred: Floats, phases: Floats) -> Floats:
+        """Return [1; u] (T, U + 1) for `centred` windows (T, C) of rows at `phases` (T, S + 1)."""
+        value, seasons = centred[:, -1:], self.setting.seasons
+        parts = [np.ones_like(value), value]
+        parts += [value - centred[:, [-1 - season]] for season in seasons]
+        parts += [fourier(phases[:, s], min(2, season // 2)) for s, season in enumerate(seasons)]
+        if self.setting.year:
+            parts.append(fourier(phases[:, -1], 1))
+        return np.concatenate(parts, axis=1)
+
+    def drive(self, m: int, x: Singles, inputs: Floats) -> Singles:
+        """Return the states (T, R) of reservoir `m`, from `x` (R,) over `inputs` (T, U + 1)."""
+        # In double precision, so that a row's drive does not depend on how many rows come along.
+        drive = (inputs @ self.arrays["W_in"][m].astype(np.float64)).astype(np.float32)
+        W, W_from = self.arrays["W"][m], self.arrays["W_from"][m]
+        kernel = reservoir_kernel()
+        if kernel is not None:
+            return np.asarray(kernel(x, drive, W, W_from, np.float32(self.config.leak_rate)))
+        return states(x, drive, W, W_from, self.config.leak_rate)
+
+
+def states(
+    x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], leak_rate: float
+) -> Singles:
+    """Return the states (T, R) that follow `x` (R,) under W_in [1; u] = `drive` (T, R)."""
+    a, out = np.float32(leak_rate), np.empty_like(drive)
+    for t in range(len(drive)):
+        heard = (W * x[W_from]).sum(axis=1)
+        x = (1 - a) * x + a * np.tanh(drive[t] + heard)  # (1)
+        out[t] = x
+    return out
+
+
+@cache
+def reservoir_kernel() -> Callable[..., Singles] | None:
+    """Return the fast form of `states`, or None, with a warning, where numba does not load."""
+    try:
+        from forecast.kernels.reservoir import states as fast
+    except ImportError as error:
+        warnings.warn(f"numba does not load ({error}): reservoirs run slowly", stacklevel=2)
+        return None
+    return fast
+
+
+def draw(config: ESNConfig, setting: Setting, inputs: int) -> Arrays:
+    """Draw `W`, `W_from` and `W_in` for `inputs` inputs, [1; u], from the setting's seed."""
+    drawn = [
+        reservoir(config, np.random.default_rng([setting.seed, m]))
+        for m in range(config.reservoirs)
+    ]
+    scale = input_scales(config, setting, inputs)
+    W_in = [
+        np.random.default_rng([setting.seed, m, 1]).uniform(-1, 1, (inputs, config.units))
+        for m in range(config.reservoirs)
+    ]
+    return {
+        "W": np.stack([W for W, _ in drawn]).astype(np.float32),
+        "W_from": np.stack([W_from for _, W_from in drawn]).astype(np.int32),
+        "W_in": (np.stack(W_in) * scale[:, None]).astype(np.float32),
+    }
+
+
+def input_scales(config: ESNConfig, setting: Setting, inputs: int) -> Floats:
+    """Return the scale (U + 1,) of each of [1; u]."""
+    scale = np.full(inputs, 0.3)
+    values = 1 + len(setting.seasons)
+    scale[1 : 1 + values] = config.input_scale
+    if setting.seasons:
+        scale[1 + values :][: 2 * min(2, setting.seasons[0] // 2)] = config.clock_scale
+    return scale
+
+
+def reservoir(config: ESNConfig, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+    """Return weights and places (R, K) of a reservoir whose spectral radius is the config's.
+
+    Every unit hears at least one, so the graph has a cycle and no draw is nilpotent.
+    """
+    R, K = config.units, min(config.inputs_per_unit, config.units)
+    W_from = np.stack([rng.choice(R, K, replace=False) for _ in range(R)])
+    W = rng.standard_normal((R, K))
+    return W * (config.spectral_radius / spectral_radius(W, W_from)), W_from
+
+
+def spectral_radius(W: Floats, W_from: NDArray[np.int64]) -> float:
+    """Return the largest modulus of the eigenvalues of the matrix given by `W`, `W_from` (R, K)."""
+    return float(np.abs(np.linalg.eigvals(matrix(W, W_from))).max())
+
+
+def matrix(W: Floats, W_from: NDArray[np.int64]) -> Floats:
+    """Return the dense (R, R) matrix with `W` (R, K) at columns `W_from` (R, K)."""
+    dense = np.zeros((len(W), len(W)), W.dtype)
+    np.add.at(dense, (np.arange(len(W))[:, None], W_from), W)
+    return dense
