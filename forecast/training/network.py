@@ -1,0 +1,207 @@
+"""The torch twin of models/recurrent.py: the same equations, the same names, with gradients.
+
+All members are trained as one batch: every parameter leads with the member axis M, every product
+is a batched one. Shapes: M members, B windows, J segments, P steps, H horizon, Q levels.
+"""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from forecast.models.base import LEVELS, MEDIAN, NORMAL, Setting
+from forecast.models.recurrent import (
+    DECAY,
+    HARMONICS,
+    SMALLEST,
+    YEAR_HARMONICS,
+    GRUConfig,
+    RNNConfig,
+    calendar_size,
+    context,
+    level_rows,
+    segment,
+)
+from forecast.training.windows import Batch
+
+Config = GRUConfig | RNNConfig
+Parameters = dict[str, Tensor]
+FIRST_SPREAD = 0.3  # of the quantiles before training, in spreads of the window
+
+
+def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[np.float32]]:
+    """Draw the arrays of a net over `series` series; a relu net's U is the identity."""
+    rng = np.random.default_rng(setting.seed)
+    size, count = segment(config, setting), context(config, setting)
+    known = calendar_size(setting)
+    width = config.embedding if series > 1 else 0
+    gates = 3 if config.cell == "gru" else 1
+    inputs, features = size + known + width, config.units + size + known + width
+    m, r, days = config.members, config.units, -(-setting.horizon // size)
+    outputs = setting.horizon * len(LEVELS)
+
+    def uniform(fan: int, *shape: int) -> NDArray[np.float64]:
+        return rng.uniform(-1, 1, (m, *shape)) / math.sqrt(fan)
+
+    arrays = {
+        "W": uniform(inputs, inputs, gates * r),
+        "U": np.concatenate([_orthogonal(rng, m, r) for _ in range(gates)], axis=-1),
+        "b": np.zeros((m, gates * r)),
+        "V": uniform(features, features, config.head) * math.sqrt(3),
+        "d": np.zeros((m, config.head)),
+        "head": uniform(config.head, config.head, outputs) * 0.1,
+        "head_bias": np.tile(_first_quantiles(), setting.horizon) + np.zeros((m, outputs)),
+        "embedding": rng.normal(0, 0.1, (m, series, width)),
+    }
+    if config.cell == "gru":
+        arrays["c"] = np.zeros((m, r))
+    elif config.activation == "relu":
+        arrays["U"] = np.tile(np.eye(r), (m, 1, 1))
+    if not setting.difference:
+        arrays["mix"] = uniform(config.head, config.head, days * count) * 0.1
+        arrays["mix_bias"] = np.tile(_first_mix(count, days, size, setting), (m, 1))
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
+def _orthogonal(rng: np.random.Generator, members: int, size: int) -> NDArray[np.float64]:
+    return np.linalg.qr(rng.normal(size=(members, size, size)))[0]
+
+
+def _first_quantiles() -> NDArray[np.float64]:
+    """Return the raw outputs (Q,) whose quantiles are normal with spread FIRST_SPREAD."""
+    gaps = FIRST_SPREAD * np.abs(np.diff(NORMAL))
+    raw = np.log(np.expm1(gaps))
+    return np.concatenate([raw[:MEDIAN], [0.0], raw[MEDIAN:]])
+
+
+def _first_mix(count: int, days: int, size: int, setting: Setting) -> NDArray[np.float64]:
+    """Return the mix (D J,) before training: half one longest season ago, half the last day."""
+    cycle = max(setting.seasons[-1] // size, 1) if setting.seasons else 1
+    mix = np.zeros((days, count))
+    for d in range(days):
+        back = cycle - d % cycle
+        mix[d, max(count - back, 0)] += 0.5
+        mix[d, -1] += 0.5
+    return mix.ravel()
+
+
+def forward(a: Parameters, batch: Batch, config: Config, setting: Setting) -> tuple[Tensor, Tensor]:
+    """Return normalised quantiles (M, B, H, Q) and targets (M, B, H) of windows (M, B, ...)."""
+    x, level, spread = window(batch.ring, config, setting)
+    out = net(a, x.float(), batch.phases, batch.series, config, setting)
+    steps = torch.arange(1, setting.horizon + 1, device=x.device) if setting.difference else None
+    unit = spread.unsqueeze(-1) * (1.0 if steps is None else steps.sqrt())
+    return out, ((batch.target - level.unsqueeze(-1)) / unit).float()
+
+
+def window(ring: Tensor, config: Config, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x (..., J, P), level (...) and spread (...) of `ring` (..., C), by (1)."""
+    size = segment(config, setting)
+    if setting.difference:
+        return _changes(ring, size)
+    seen = ~ring.isnan()
+    values = ring.nan_to_num(0.0)
+    recent = level_rows(config, setting)
+    near = seen[..., -recent:]
+    level = torch.where(near.any(-1), _mean(values[..., -recent:], near), _mean(values, seen))
+    centred = torch.where(seen, values - level.unsqueeze(-1), 0.0)
+    spread = _mean(centred**2, seen).clamp(min=SMALLEST**2).sqrt()
+    x = (centred / spread.unsqueeze(-1)).unflatten(-1, (-1, size))
+    mask = seen.unflatten(-1, (-1, size))
+    usual = x.sum(-2) / mask.sum(-2).clamp(min=1)
+    return torch.where(mask, x, usual.unsqueeze(-2)), level, spread
+
+
+def _changes(ring: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    place = torch.arange(ring.shape[-1], device=ring.device).expand(ring.shape)
+    place = place.masked_fill(ring.isnan(), 0).cummax(-1).values
+    filled = ring.gather(-1, place)
+    change = filled.diff(dim=-1).nan_to_num(0.0)
+    age = torch.arange(change.shape[-1] - 1, -1, -1, device=ring.device, dtype=ring.dtype)
+    weight = DECAY**age * (change != 0)
+    spread = ((weight * change**2).sum(-1) / weight.sum(-1).clamp(min=1e-12)).sqrt()
+    spread = spread.clamp(min=SMALLEST)
+    x = (change / spread.unsqueeze(-1)).clamp(-10, 10)
+    return x.unflatten(-1, (-1, size)), filled[..., -1].nan_to_num(0.0), spread
+
+
+def _mean(values: Tensor, seen: Tensor) -> Tensor:
+    return values.sum(-1) / seen.sum(-1).clamp(min=1)
+
+
+def calendar(phases: Tensor, setting: Setting) -> Tensor:
+    """Return sines and cosines (..., K) of `phases` (..., S + 1)."""
+    waves = [(k, n + 1) for k in range(len(setting.seasons)) for n in range(HARMONICS[min(k, 1)])]
+    if setting.year:
+        waves += [(-1, n + 1) for n in range(YEAR_HARMONICS)]
+    if not waves:
+        return phases[..., :0]
+    angle = 2 * math.pi * torch.stack([n * phases[..., k] for k, n in waves], dim=-1)
+    return torch.cat([angle.sin(), angle.cos()], dim=-1)
+
+
+def net(
+    a: Parameters, x: Tensor, phases: Tensor, series: Tensor, config: Config, setting: Setting
+) -> Tensor:
+    """Return normalised quantiles (M, B, H, Q) of windows x (M, B, J, P)."""
+    members, count = x.shape[0], x.shape[2]
+    e = _vectors(a["embedding"], series)  # (M, B, E)
+    before = _phases_before(phases, setting, x.shape[3], count)
+    u = torch.cat([x, calendar(before, setting), e.unsqueeze(2).expand(-1, -1, count, -1)], -1)
+    w = torch.baddbmm(a["b"].unsqueeze(1), u.flatten(1, 2), a["W"])  # (M, B J, gates R)
+    h = x.new_zeros(members, x.shape[1], a["U"].shape[1])
+    for step in w.unflatten(1, (-1, count)).unbind(2):
+        h = _cell(a, step, h, config)
+    f = torch.cat([h, x[:, :, -1], calendar(phases, setting), e], dim=-1)
+    g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (7)
+    return _quantiles(a, _dropped(g, config, a), x, setting)
+
+
+def _dropped(g: Tensor, config: Config, a: Parameters) -> Tensor:
+    if not a["W"].requires_grad or config.dropout == 0:
+        return g
+    return torch.nn.functional.dropout(g, config.dropout)
+
+
+def _quantiles(a: Parameters, g: Tensor, x: Tensor, setting: Setting) -> Tensor:
+    raw = torch.baddbmm(a["head_bias"].unsqueeze(1), g, a["head"])
+    raw = raw.unflatten(-1, (setting.horizon, len(LEVELS)))
+    middle = raw[..., MEDIAN]
+    if "mix" in a:
+        weight = torch.baddbmm(a["mix_bias"].unsqueeze(1), g, a["mix"])
+        weight = weight.unflatten(-1, (-1, x.shape[2]))  # (M, B, D, J)
+        middle = middle + (weight @ x).flatten(2)[..., : setting.horizon]  # (8)
+    gaps = torch.nn.functional.softplus(raw, threshold=50)
+    up = gaps[..., MEDIAN + 1 :].cumsum(-1)
+    down = gaps[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
+    middle = middle.unsqueeze(-1)
+    return torch.cat([middle - down, middle, middle + up], dim=-1)
+
+
+def _cell(a: Parameters, w: Tensor, h: Tensor, config: Config) -> Tensor:
+    """Return the next state (M, B, R); `w` is W u + b."""
+    if config.cell == "rnn":
+        s = torch.baddbmm(w, h, a["U"])  # (3)
+        return s.tanh() if config.activation == "tanh" else s.relu()
+    size = h.shape[-1]
+    v = h @ a["U"]
+    r, z = (w[..., : 2 * size] + v[..., : 2 * size]).sigmoid().chunk(2, dim=-1)  # (4), (5)
+    new = (w[..., 2 * size :] + r * (v[..., 2 * size :] + a["c"].unsqueeze(1))).tanh()
+    return new + z * (h - new)  # (6)
+
+
+def _vectors(table: Tensor, series: Tensor) -> Tensor:
+    members, _, width = table.shape
+    rows = torch.cat([table, table.new_zeros(members, 1, width)], dim=1)
+    which = series.expand(members, -1).unsqueeze(-1).expand(-1, -1, width)
+    return rows.gather(1, which)
+
+
+def _phases_before(target: Tensor, setting: Setting, size: int, count: int) -> Tensor:
+    back = size * torch.arange(count, 0, -1, device=target.device, dtype=target.dtype)
+    out = target.unsqueeze(-2).repeat(*[1] * (target.dim() - 1), count, 1)
+    for k, season in enumerate(setting.seasons):
+        out[..., k] = torch.remainder(out[..., k] - back / season, 1.0)
+    return out

@@ -1,0 +1,125 @@
+"""Fit `esn`: one pass over the rows and one linear solve for each reservoir.
+
+Lags and hours are chosen as for `linear`, leak rate and spectral radius among a few pairs with the
+first reservoir, ridge and pull once for all reservoirs. States and sums come from numba or NumPy,
+or from torch on a device. Shapes: N series, B rows of a block, P features of which R are states.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from forecast.models.base import Arrays, Floats, History, Setting
+from forecast.models.esn import ESN, ESNConfig, draw
+from forecast.models.linear import Readout
+from forecast.training.blocks import blocks, spreads
+from forecast.training.linear import ridges, sampled, settle
+from forecast.training.ridge import Path, Problem, Readouts, Sums, errors_along, readouts
+from forecast.training.run import Run
+
+DYNAMICS = ((1.0, 0.5), (1.0, 0.9), (0.3, 0.9))  # leak rate and spectral radius to choose from
+
+Gather = Callable[[int], tuple[Sums, Sums]]  # number of a series -> training, held-back sums
+
+
+def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> ESN:
+    """Fit a network; the returned config says what was chosen."""
+    config = settle(config, setting, history)
+    spread = spreads(Readout.of(config, setting), history)
+    config = _dynamics(config, setting, history, spread, run)
+    model = network(config, setting, spread)
+    learnt: list[Readouts] = []
+    for m in range(config.reservoirs):
+        problem = _problem(model, history, gather(model, history, m, run.device))
+        learnt.append(readouts(problem, config.ridge, config.pull))
+        config = replace(config, ridge=learnt[0].ridge, pull=learnt[0].pull)
+        run.progress("esn", (m + 1) / config.reservoirs, f"ridge {config.ridge:.0e}")
+    return ESN(config, setting, {**model.arrays, **_mean(learnt, config.units)})
+
+
+def network(config: ESNConfig, setting: Setting, spread: Floats) -> ESN:
+    """Return a network with reservoirs drawn, which has learnt nothing yet."""
+    bare = ESN(config, setting, {"spread": spread})
+    phases = np.zeros((1, len(setting.seasons) + 1))
+    width = bare.inputs(np.zeros((1, bare.memory.size)), phases).shape[1]
+    return ESN(config, setting, {"spread": spread, **draw(config, setting, width)})
+
+
+def gather(model: ESN, history: History, m: int, device: str) -> Gather:
+    """Return what sums the products of reservoir `m` over the rows of a series."""
+    if device == "cpu":
+        return partial(sums, model, history, m)
+    from forecast.training.device_sums import DeviceSums
+
+    return DeviceSums(model, history, m, device)
+
+
+def sums(model: ESN, history: History, m: int, i: int) -> tuple[Sums, Sums]:
+    """Return the sums over the training and the validation rows of series `i`."""
+    shape = len(penalties(model)), model.setting.horizon
+    train, held = Sums.none(*shape), Sums.none(*shape)
+    x = np.zeros(model.config.units, np.float32)
+    for block in blocks(model, history, i, model.config.washout):
+        states = np.zeros((len(block.moved), len(x)), np.float32)
+        if block.moved.any():
+            moved = block.moved
+            states[moved] = model.drive(m, x, model.inputs(block.centred, block.phases)[moved])
+            x = states[-1]
+        for part, mask in ((train, block.learn), (held, block.hold)):
+            if mask.any():
+                plain = model.readout.features(block.centred[mask], block.ahead[mask])
+                part.add(np.concatenate([plain, states[mask]], axis=1), block.targets[mask])
+    return train, held
+
+
+def penalties(model: ESN) -> Floats:
+    """Return the penalty (P,) of each feature relative to the lags'."""
+    states = np.full(model.config.units, model.config.state_penalty)
+    return np.concatenate([model.readout.penalties(), states])
+
+
+def _problem(model: ESN, history: History, sums: Gather) -> Problem:
+    return Problem(
+        sums=sums,
+        count=len(history),
+        sample=sampled(history),
+        penalties=penalties(model),
+        prior=model.readout.prior(model.config.units),
+        ridges=ridges(model.setting),
+    )
+
+
+def _dynamics(
+    config: ESNConfig, setting: Setting, history: History, spread: Floats, run: Run
+) -> ESNConfig:
+    """Return `config` with leak rate and spectral radius chosen on a few series."""
+    fixed = config.leak_rate, config.spectral_radius
+    pairs = dict.fromkeys((fixed[0] or a, fixed[1] or r) for a, r in DYNAMICS)
+    options = [replace(config, leak_rate=a, spectral_radius=r) for a, r in pairs]
+    sample = sampled(history)
+    if len(options) == 1 or not sample:
+        return options[0]
+    errors = []
+    for k, option in enumerate(options):
+        model = network(replace(option, reservoirs=1), setting, spread)
+        prior = model.readout.prior(config.units)
+        products = gather(model, history, 0, run.device)
+        made = (products(i) for i in sample)
+        paths = [(Path(t.about(prior), penalties(model)), h.about(prior)) for t, h in made]
+        errors.append(float(errors_along(paths, ridges(setting)).min()))
+        run.progress("esn", 0.0, f"{k + 1} of {len(options)} kinds of reservoir tried")
+    return options[int(np.argmin(errors))]
+
+
+def _mean(learnt: list[Readouts], units: int) -> Arrays:
+    """Return one readout of [plain; x of all reservoirs] that is the mean of the reservoirs'."""
+    each = [part.arrays["readouts"] for part in learnt]
+    plain = np.mean([W[:, :-units] for W in each], axis=0)
+    states = [W[:, -units:] / len(each) for W in each]
+    return {
+        "readouts": np.concatenate([plain, *states], axis=1),
+        "which": learnt[0].arrays["which"],
+        "scale": np.mean([part.arrays["scale"] for part in learnt], axis=0),
+    }

@@ -1,0 +1,201 @@
+"""Ridge regression from sums of products, accumulated in float64 block by block.
+
+    W = (G + n ridge D)^-1 C,   G = sum f f',  C = sum f y',  D the features' penalties     (1)
+
+With s = D^-1/2 and s G s = Q diag(w) Q', one eigendecomposition gives W for every ridge,
+
+    W = s Q diag(1 / (w + n ridge)) Q' s C                                                  (2)
+
+and the error on other rows follows from their sums alone,
+
+    sum |y - W'f|^2 = yy - 2 tr(W'C) + tr(W'G W)                                            (3)
+
+A readout drawn to another, W0, is (2) for the rows y - W0'f, added to W0.
+Shapes: B rows, P features, H targets.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.models.base import Arrays, Floats
+
+RIDGES = tuple(10.0 ** (k / 2) for k in range(-14, 3))
+STRONG = tuple(10.0 ** (k / 2) for k in range(-4, 9))  # on prices, where little can be learnt
+PULLS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e6)  # the last: the shared readout alone
+ROOM = 1e9  # bytes of sums kept between the two uses of them
+SLACK = 1.003  # the strongest ridge within this factor of the least error is taken
+
+
+@dataclass(slots=True)
+class Sums:
+    """Sums of products of features and targets."""
+
+    G: Floats  # (P, P)
+    C: Floats  # (P, H)
+    yy: Floats  # (H,)
+    rows: float = 0.0
+
+    @classmethod
+    def none(cls, features: int, targets: int) -> "Sums":
+        """Return sums over no rows."""
+        return cls(np.zeros((features, features)), np.zeros((features, targets)), np.zeros(targets))
+
+    def add(self, features: Floats, targets: Floats) -> None:
+        """Add rows `features` (B, P) with `targets` (B, H)."""
+        self.G += features.T @ features
+        self.C += features.T @ targets
+        self.yy += np.square(targets).sum(axis=0)
+        self.rows += len(features)
+
+    def join(self, other: "Sums") -> None:
+        """Add the sums over other rows."""
+        self.G += other.G
+        self.C += other.C
+        self.yy += other.yy
+        self.rows += other.rows
+
+    def squares(self, W: Floats) -> Floats:
+        """Return (3) (H,), the squared errors of readout `W` (P, H) on these rows."""
+        squares = self.yy + (W * (self.G @ W - 2 * self.C)).sum(axis=0)
+        return np.asarray(np.maximum(squares, 0.0))
+
+    def about(self, W: Floats) -> "Sums":
+        """Return the sums of the same features with the targets less what `W` (P, H) says."""
+        return Sums(self.G, self.C - self.G @ W, self.squares(W), self.rows)
+
+
+class Path:
+    """The ridge path (2) of some sums; features with an infinite penalty stay out."""
+
+    def __init__(self, sums: Sums, penalties: Floats) -> None:
+        self.sums, self.shrink = sums, 1 / np.sqrt(penalties)  # (P,)
+        self.kept = np.flatnonzero(self.shrink)
+        s = self.shrink[self.kept]
+        self.w, self.Q = np.linalg.eigh(s[:, None] * sums.G[np.ix_(self.kept, self.kept)] * s)
+        self.w = np.maximum(self.w, 0.0)
+
+    def at(self, ridge: float, C: Floats | None = None) -> Floats:
+        """Return the readout (P, H) at `ridge` > 0, to the sums' targets or to others."""
+        C = self.sums.C if C is None else C
+        s, W = self.shrink[self.kept], np.zeros(C.shape)
+        inner = self.Q.T @ (s[:, None] * C[self.kept])
+        inner /= (self.w + max(self.sums.rows, 1.0) * ridge)[:, None]
+        W[self.kept] = s[:, None] * (self.Q @ inner)
+        return W
+
+
+def errors_along(
+    pairs: Iterable[tuple[Path, Sums]], ridges: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Return the error on held-back rows at each ridge, summed over series.
+
+    Each series counts alike: its squared error is taken in units of its targets' size.
+    """
+    total = np.zeros(len(ridges))
+    for path, held in pairs:
+        size = max(float(held.yy.sum()), 1e-300)
+        total += [float(held.squares(path.at(ridge)).sum()) / size for ridge in ridges]
+    return total
+
+
+def strongest(errors: NDArray[np.float64]) -> int:
+    """Return the place of the last of `errors`, in order of rising ridge, within the slack."""
+    return int(np.flatnonzero(errors <= errors.min() * SLACK)[-1])
+
+
+def solve(sums: Sums, penalties: Floats, ridge: float) -> Floats:
+    """Return (1) (P, H), solved as it stands; the penalties are finite."""
+    s = 1 / np.sqrt(penalties)
+    A = s[:, None] * sums.G * s
+    A[np.diag_indices_from(A)] += max(sums.rows, 1.0) * ridge
+    return np.asarray(s[:, None] * np.linalg.solve(A, s[:, None] * sums.C))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """N regressions on the same features, one for each series."""
+
+    sums: Callable[[int], tuple[Sums, Sums]]  # number of a series -> training, held-back sums
+    count: int  # N
+    sample: tuple[int, ...]  # series with held-back rows, on which `pull` is chosen
+    penalties: Floats  # (P,)
+    prior: Floats  # (P, H) the readout to shrink to
+    ridges: tuple[float, ...] = RIDGES  # to choose from
+    solve: Callable[[Sums, Floats, float], Floats] = solve
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readouts:
+    """What was learnt: the arrays of a readout, and the strengths it took."""
+
+    arrays: Arrays  # readouts (K, P, H), which (N + 1,), scale (N + 1, H)
+    ridge: float
+    pull: float
+
+
+def readouts(problem: Problem, ridge: float, pull: float) -> Readouts:
+    """Solve all regressions; a strength of 0 is chosen on the held-back rows.
+
+    `ridge` shrinks the shared readout to the prior; `pull` draws that of a series with more rows
+    than features to the shared one. The other series use the shared one.
+    """
+    features, targets = problem.prior.shape
+    shared, held = Sums.none(features, targets), Sums.none(features, targets)
+    kept: dict[int, tuple[Sums, Sums]] = {}
+    for i in range(problem.count):
+        pair = problem.sums(i)
+        shared.join(pair[0])
+        held.join(pair[1])
+        if problem.count * features**2 * 16 < ROOM:
+            kept[i] = pair
+    again = kept.__getitem__ if kept else problem.sums
+    about = shared.about(problem.prior)
+    ridge = ridge or _best_ridge(problem, about, held.about(problem.prior))
+    base = problem.prior + problem.solve(about, problem.penalties, ridge)
+    if problem.count > 1:
+        pull = pull or _best_pull(problem, again, base)
+    return Readouts(_solved(problem, again, shared, base, pull), ridge, pull)
+
+
+def _best_ridge(problem: Problem, shared: Sums, held: Sums) -> float:
+    if not held.rows:
+        return problem.ridges[len(problem.ridges) // 2]
+    errors = errors_along([(Path(shared, problem.penalties), held)], problem.ridges)
+    return problem.ridges[strongest(errors)]
+
+
+def _best_pull(problem: Problem, again: Callable[[int], tuple[Sums, Sums]], base: Floats) -> float:
+    pairs = []
+    for i in problem.sample:
+        train, held = again(i)
+        if train.rows > len(base) and held.rows:
+            pairs.append((Path(train.about(base), problem.penalties), held.about(base)))
+    return PULLS[strongest(errors_along(pairs, PULLS))] if pairs else PULLS[len(PULLS) // 2]
+
+
+def _solved(
+    problem: Problem,
+    again: Callable[[int], tuple[Sums, Sums]],
+    shared: Sums,
+    base: Floats,
+    pull: float,
+) -> Arrays:
+    """Return the arrays of a readout: `base` first, then the series' own."""
+    solved, which = [base], np.zeros(problem.count + 1, np.int64)
+    typical = _rms(shared, base, np.ones(base.shape[1]))
+    scale = np.tile(typical, (problem.count + 1, 1))
+    for i in range(problem.count if problem.count > 1 else 0):
+        train, _ = again(i)
+        if train.rows > len(base) and pull < PULLS[-1]:
+            which[i] = len(solved)
+            own = problem.solve(train.about(base), problem.penalties, pull)
+            solved.append(base + own)
+        scale[i] = _rms(train, solved[which[i]], typical)
+    return {"readouts": np.stack(solved), "which": which, "scale": scale}
+
+
+def _rms(sums: Sums, W: Floats, otherwise: Floats) -> Floats:
+    return np.sqrt(sums.squares(W) / sums.rows) if sums.rows else otherwise

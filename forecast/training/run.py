@@ -1,0 +1,21 @@
+"""What a fit may use and whom it tells: device, checkpoint file, progress."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Progress = Callable[[str, float, str], None]  # stage, share done in [0, 1], note
+
+
+def silent(stage: str, done: float, note: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`device` is a torch device name that exists (`cpu`, `cuda:0`)."""
+
+    device: str = "cpu"
+    progress: Progress = silent
+    checkpoint: Path | None = None  # where parameters are saved during training
+    resume: bool = False

@@ -1,0 +1,145 @@
+"""The criteria by which a structure's parameters are estimated, and the search for their optimum.
+
+    likelihood   mean log s / 2 + log(mean e^2 / s) / 2,  v concentrated out                  (1)
+    ahead        log mean |z[t+k] - z[t+k|t]| over cutoffs t and steps ahead k = 1..H         (2)
+
+Shapes: T rows, S seasons, C cutoffs, H horizon, p parameters.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.models.base import Floats
+from forecast.models.kalman import TINY, KalmanConfig, ahead, blank, carry, look
+from forecast.models.structural import Structure, design
+
+FEW = 5  # cutoffs below which (2) gives way to (1)
+VARIANCE = (-20.0, 12.0)  # logarithm; the observation noise is 0
+BOUNDS = {"damping": (-1.0, 9.0), "prior": (-8.0, 14.0)}
+GUESS = {"level": -4.0, "trend": -10.0, "trend-prior": -4.0, "ar": 1.0, "anomaly": -1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The rows of one series that its estimation sees, and the cutoffs of criterion (2)."""
+
+    z: Floats  # (T,)
+    rows: NDArray[np.int64]  # (T, S) of the design's table
+    phases: Floats  # (T, S + 1)
+    cuts: NDArray[np.int64]  # (C,) rows before each
+    horizon: int
+
+    @property
+    def count(self) -> int:
+        """The number of observed rows."""
+        return int(np.sum(~np.isnan(self.z)))
+
+
+def by_ahead(config: KalmanConfig, stretch: Stretch) -> bool:
+    """Whether criterion (2) is the one."""
+    return config.criterion != "likelihood" and len(stretch.cuts) >= FEW
+
+
+def criterion(config: KalmanConfig, stretch: Stretch) -> Callable[[Floats], float]:
+    """Return the function of the parameters (p,) that estimation makes small: (1) or (2)."""
+    structure = config.structure
+    if not by_ahead(config, stretch):
+        return lambda theta: _likelihood(*innovations(structure, stretch, theta))
+    return lambda theta: _size(errors_ahead(structure, stretch, theta))
+
+
+def _likelihood(e: Floats, s: Floats) -> float:
+    square = max(float(np.mean(e**2 / s)), TINY**2)
+    return 0.5 * float(np.mean(np.log(s)) + np.log(square))
+
+
+def _size(errors: Floats) -> float:
+    return float(np.log(max(float(np.nanmean(np.abs(errors))), TINY)))
+
+
+def innovations(structure: Structure, stretch: Stretch, theta: Floats) -> tuple[Floats, Floats]:
+    """Return innovations e and their variances s, one for each observed row but the first."""
+    dynamics = structure.dynamics(theta[None])
+    z, rows = stretch.z[None], stretch.rows[None]
+    out = carry(dynamics, design(structure), z, rows, blank(dynamics))[0]
+    out = out[~np.isnan(out[:, 0])]
+    return out[:, 0], out[:, 1]
+
+
+def errors_ahead(structure: Structure, stretch: Stretch, theta: Floats) -> Floats:
+    """Return the errors (C, H) of the forecasts made at the cutoffs."""
+    dynamics, plan = structure.dynamics(theta[None]), design(structure)
+    state, errors = blank(dynamics), np.empty((len(stretch.cuts), stretch.horizon))
+    try:
+        from forecast.kernels import kalman as kernel
+    except ImportError:
+        return _errors_by_numpy(structure, stretch, theta)
+    system = kernel.system(plan, dynamics)
+    kernel.errors_ahead(
+        system, stretch.z, stretch.rows, state["mean"][0], state["cov"][0], stretch.cuts, errors
+    )
+    return errors
+
+
+def _errors_by_numpy(structure: Structure, stretch: Stretch, theta: Floats) -> Floats:
+    dynamics, plan = structure.dynamics(theta[None]), design(structure)
+    state, errors, done = blank(dynamics), [], 0
+    for cut in stretch.cuts:
+        past, future = slice(done, cut), slice(cut, cut + stretch.horizon)
+        carry(dynamics, plan, stretch.z[None, past], stretch.rows[None, past], state)
+        h = look(plan, stretch.rows[future])
+        g, _ = ahead(dynamics.rho[0], dynamics.q[0], h, structure.trend != "none")
+        errors.append(stretch.z[future] - g @ state["mean"][0])
+        done = cut
+    return np.stack(errors)
+
+
+def guesses(config: KalmanConfig) -> list[Floats]:
+    """Return where a search may begin: `begin` if it fits, the usual, and a livelier level."""
+    structure = config.structure
+    usual = np.array([_guess(name, structure) for name in structure.names])
+    shift = [_livelier(name) for name in structure.names]
+    fits = len(config.begin) == len(usual)
+    return [*([np.array(config.begin)] if fits else []), usual, usual + np.array(shift)]
+
+
+def _guess(name: str, structure: Structure) -> float:
+    if name.startswith("season"):
+        first = name.startswith(f"season-{structure.seasons[0][0]}")
+        return 4.0 if name.endswith("prior") else -4.0 if first else -8.0
+    return 4.0 if name.endswith("damping") else GUESS[name]
+
+
+def _livelier(name: str) -> float:
+    if name == "level":
+        return 4.0
+    return -3.0 if name.startswith("season") and not name.endswith("prior") else 0.0
+
+
+def search(
+    config: KalmanConfig, stretch: Stretch, begin: list[Floats], starts: int
+) -> tuple[Floats, float] | None:
+    """Return the best parameters (p,) and their criterion, from the `starts` best of `begin`.
+
+    None for a series with too few rows to tell. L-BFGS on a numerical gradient.
+    """
+    from scipy.optimize import minimize
+
+    structure = config.structure
+    least = 2 * len(structure.names) + 2 * sum(length for length, _ in structure.seasons[:1])
+    if stretch.count < least:
+        return None
+    value = criterion(config, stretch)
+    step, tolerance = (1e-3, 1e-6) if by_ahead(config, stretch) else (1e-5, 1e-10)
+    bounds = [BOUNDS.get(name.rpartition("-")[2], VARIANCE) for name in structure.names]
+    options: Any = {"maxfun": config.evaluations, "eps": step, "ftol": tolerance}
+    found = [
+        minimize(value, x, method="L-BFGS-B", bounds=bounds, options=options)
+        for x in sorted(begin, key=value)[:starts]
+    ]
+    best = min(found, key=lambda result: float(result.fun))
+    return np.asarray(best.x, np.float64), float(best.fun)

@@ -1,0 +1,122 @@
+"""How values enter a model and leave it: scale, log, and whether changes are modelled.
+
+    z = y / scale, or log(y / scale), missing where y / scale < FLOOR
+
+The scale of a series is a power of two near its mean size, so that dividing by it is exact.
+`diff` and `log-diff` hand the model the same z and tell it to model the changes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.panel import Panel
+from forecast.errors import UsageError
+
+Floats = NDArray[np.float64]
+Name = Literal["none", "log", "diff", "log-diff"]
+FLOOR = 0.03  # of the scale: a reading below it is taken for a fault of the meter
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """`reason` says why it was chosen, for the user."""
+
+    name: Name = "none"
+    reason: str = "set by the user"
+
+    @property
+    def log(self) -> bool:
+        """Whether z is a logarithm."""
+        return self.name in ("log", "log-diff")
+
+    @property
+    def difference(self) -> bool:
+        """Whether a model works on the changes of z."""
+        return self.name in ("diff", "log-diff")
+
+    def forward(self, y: Floats, scale: Floats) -> Floats:
+        """Return z for `y`; `scale` has the shape of `y` or broadcasts to it."""
+        scaled = y / scale
+        if not self.log:
+            return scaled
+        faulty = np.nan_to_num(scaled) < FLOOR
+        return np.log(np.where(faulty, np.nan, scaled))
+
+    def backward(self, z: Floats, scale: Floats) -> Floats:
+        """Return y for `z`; logarithms are kept within what a float can hold."""
+        return (np.exp(np.clip(z, -300.0, 300.0)) if self.log else z) * scale
+
+
+def scales(panel: Panel) -> Floats:
+    """Return the power of two nearest the mean absolute value of each series (N,).
+
+    1 for a series of zeros, NaN for one without any value.
+    """
+    size = np.abs(panel.values)
+    seen = ~np.isnan(size)
+    at = np.repeat(np.arange(len(panel)), panel.lengths)
+    total = np.bincount(at[seen], weights=size[seen], minlength=len(panel))
+    count = np.bincount(at[seen], minlength=len(panel))
+    mean = total / np.maximum(count, 1)
+    with np.errstate(divide="ignore"):
+        exponent = np.where(mean > 0, np.round(np.log2(mean)), 0)
+    return np.where(count > 0, np.exp2(exponent), np.nan)
+
+
+def choose(panel: Panel, name: str = "auto") -> Transform:
+    """Return the transform called `name`, or for `auto` the one the panel asks for."""
+    if name != "auto":
+        if name not in get_args(Name):
+            raise UsageError(
+                f"no transform is called `{name}`", hint=f"known: auto, {', '.join(get_args(Name))}"
+            )
+        return Transform(name)  # type: ignore[arg-type]
+    if looks_like_prices(panel):
+        return Transform("log-diff", "positive, no season, near a random walk: taken for prices")
+    if _far_from_zero(panel):
+        return Transform("log", "positive and well away from zero")
+    return Transform("none", "values reach zero or change sign")
+
+
+def looks_like_prices(panel: Panel) -> bool:
+    """Return whether most series are positive, without a season, and near a random walk.
+
+    Near a random walk: changes of the logarithm are nearly uncorrelated (within three standard
+    errors plus 0.1) at lag 1 and at the first season, and small beside the spread of the level.
+    """
+    sample = np.linspace(0, len(panel) - 1, min(len(panel), 50)).astype(int)
+    votes = [_is_price(panel.series(i), panel.clock.seasons) for i in sample]
+    return bool(votes) and float(np.mean(votes)) > 0.5
+
+
+def _is_price(y: Floats, seasons: tuple[int, ...]) -> bool:
+    y = y[~np.isnan(y)]
+    if len(y) < 30 or y.min() <= 0:
+        return False
+    z = np.log(y)
+    change = np.diff(z)
+    if change.std() == 0 or change.std() > 0.5 * z.std():
+        return False
+    limit = 0.1 + 3 / np.sqrt(len(change))
+    lags = [1, *(s for s in seasons[:1] if s < len(change) // 2)]
+    return all(abs(_correlation(change, k)) < limit for k in lags)
+
+
+def _correlation(x: Floats, k: int) -> float:
+    x = x - x.mean()
+    return float(x[k:] @ x[:-k] / (x @ x))
+
+
+def _far_from_zero(panel: Panel) -> bool:
+    """Whether in most series hardly a value lies below a twentieth of the median."""
+    sample = np.linspace(0, len(panel) - 1, min(len(panel), 500)).astype(int)
+    good = []
+    for i in sample:
+        y = panel.series(i)
+        y = y[~np.isnan(y)]
+        if len(y):
+            good.append(np.median(y) > 0 and np.mean(y < np.median(y) / 20) < 0.01)
+    return bool(good) and float(np.mean(good)) > 0.9
