@@ -1,0 +1,248 @@
+"""Fit a forecaster: choose the transform, hold back windows, learn, calibrate, learn on all rows.
+
+A model is fitted twice. The first fit leaves out the last rows of each series, chooses on them
+(early stopping, ridge) and is calibrated on forecasts made there. The second learns from all rows
+at the settings so chosen. Baselines, which choose nothing, are fitted alike.
+"""
+
+import hashlib
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast import calibration, replay
+from forecast.calibration import Calibration
+from forecast.data.panel import Panel
+from forecast.errors import FitError, UsageError
+from forecast.forecaster import KEPT, Forecaster
+from forecast.models import Family, family
+from forecast.models.base import LEVELS, History, Model, Setting
+from forecast.training.run import Run
+from forecast.transform import Transform, choose, scales
+
+Floats = NDArray[np.float64]
+HELD_WEEKS = 8  # at most, on a clock with seasons
+HELD_ROWS = 500  # at most, on one without
+WINDOWS = 8000  # held-back windows times series, at most
+PER_SERIES = 84
+SAMPLE = 1000  # series whose windows are used when there are more
+
+
+def fit(
+    panel: Panel,
+    model: str = "gru",
+    horizon: int | None = None,
+    *,
+    transform: str = "auto",
+    seed: int = 0,
+    settings: dict[str, str] | None = None,
+    run: Run | None = None,
+) -> Forecaster:
+    """Fit `model` to `panel` and return a forecaster that stands at its last rows.
+
+    `horizon` is one season by default, 5 on trading days, 10 without a season. Raises UsageError
+    for an unknown model or setting, FitError when the data do not carry the model.
+    """
+    kind, run = family(model), run or Run()
+    config = configure(kind, settings or {})
+    panel = panel.select(np.flatnonzero(panel.lengths > 0))
+    shape = choose(panel, transform)
+    if transform == "auto" and kind.copies and not shape.difference:
+        shape = Transform("none", "values are copied as they are")
+    setting = Setting(
+        horizon=horizon or default_horizon(panel),
+        seasons=() if shape.difference else panel.clock.seasons,
+        difference=shape.difference,
+        year=_knows_the_year(panel),
+        seed=seed,
+    )
+    work = _Work(panel, shape, scales(panel), kind, setting, run)
+    if not len(panel) or np.isnan(work.scales).all():
+        raise FitError("there is no value to learn from")
+    fitted, adjustment = work.learn(config)
+    forecaster = Forecaster(
+        family=model,
+        model=fitted,
+        clock=panel.clock,
+        transform=shape,
+        calibration=adjustment,
+        ids=(),
+        series=np.zeros(0, np.int64),
+        scales=np.zeros(0),
+        state=fitted.start(np.zeros(0, np.int64)),
+        last=np.zeros(0, np.int64),
+        tail=np.zeros((0, KEPT)),
+        order=np.zeros(0, np.int64),
+        record=_record(panel, setting, shape, adjustment),
+    )
+    return _with_states(forecaster, panel)
+
+
+def default_horizon(panel: Panel) -> int:
+    """Return one season, 5 on trading days, 10 on a clock without a season."""
+    if panel.clock.seasons:
+        return panel.clock.seasons[0]
+    return 5 if panel.clock.kind == "trading" else 10
+
+
+def configure(kind: Family, settings: dict[str, str]) -> Any:
+    """Return the family's config with `settings` (name to text) read into its fields."""
+    config = kind.load("config")()
+    known = {f.name: get_type_hints(type(config))[f.name] for f in fields(config)}
+    values = {}
+    for name, text in settings.items():
+        if name not in known:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, known, 1)
+            raise UsageError(
+                f"{kind.name} has no setting `{name}`" + (f"; `{near[0]}`?" if near else ""),
+                hint=f"`forecast fit --list-settings {kind.name}` lists them",
+            )
+        values[name] = _parse(name, text, known[name])
+    try:
+        return replace(config, **values)
+    except ValueError as error:
+        raise UsageError(str(error), hint=f"`forecast fit --list-settings {kind.name}`") from error
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        if kind is bool:
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
+        if kind in (int, float):
+            return kind(text)
+        if kind is str:
+            return text
+        if getattr(kind, "__origin__", None) is tuple:
+            return tuple(kind.__args__[0](part) for part in text.split(",") if part)
+        allowed = getattr(kind, "__args__", ())
+        if text in allowed:
+            return text
+        raise ValueError
+    except (ValueError, KeyError) as error:
+        what = " or ".join(map(str, getattr(kind, "__args__", ()))) or kind.__name__
+        raise UsageError(f"setting `{name}` takes {what}, not `{text}`") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One fit: the panel as the model sees it."""
+
+    panel: Panel
+    transform: Transform
+    scales: Floats
+    kind: Family
+    setting: Setting
+    run: Run
+
+    def learn(self, config: Any) -> tuple[Model, Calibration]:
+        """Fit with rows held back, calibrate on them, fit again on all."""
+        held = held_back(self.panel, self.setting)
+        learn = self.kind.load("fit")
+        first: Model = learn(config, self.setting, self.history(held), self.run)
+        if not held.any():
+            return first, calibration.none(self.setting.horizon)
+        adjustment = self.calibrate(first, held)
+        again = replace(self.run, progress=_renamed(self.run.progress))
+        final: Model = learn(first.config, self.setting, self.history(np.zeros_like(held)), again)
+        return final, adjustment
+
+    def history(self, held: NDArray[np.int64]) -> History:
+        z = self.transform.forward(self.panel.values, np.repeat(self.scales, self.panel.lengths))
+        phases = self.panel.clock.phases(self.panel.all_times())
+        return History(z, phases, self.panel.offsets, held)
+
+    def calibrate(self, model: Model, held: NDArray[np.int64]) -> Calibration:
+        """Learn the adjustment from forecasts over the held-back rows."""
+        horizon = self.setting.horizon
+        some = np.flatnonzero(held > 0)
+        if len(some) > SAMPLE:
+            some = some[np.linspace(0, len(some) - 1, SAMPLE).astype(int)]
+        count = int(np.clip(WINDOWS // len(some), 8, PER_SERIES))
+        stride = max(int(held.max()) // count, 1)
+        shape = (-(-int(held.max()) // stride), len(self.panel), horizon)
+        quantiles, scale = np.zeros((*shape, len(LEVELS))), np.ones(shape)
+        truth = np.full(shape, np.nan)
+        for span in np.unique(held[some]):
+            which = some[held[some] == span]
+            part = self.panel.select(which)
+            before = part.rows(np.zeros(len(part), np.int64), part.lengths - span)
+            state = replay.absorb(
+                model, model.start(which), before, self.transform, self.scales[which]
+            )
+            z = self.transform.forward(part.values, np.repeat(self.scales[which], part.lengths))
+            q, s, t = replay.windows(model, state, part, z, int(span), stride)
+            quantiles[: len(q), which], scale[: len(q), which] = q, s
+            truth[: len(q), which] = t
+        return calibration.learn(quantiles, scale, truth)
+
+
+def held_back(panel: Panel, setting: Setting) -> NDArray[np.int64]:
+    """Return how many last rows of each series are held back (N,); 0 where there are too few."""
+    most = HELD_WEEKS * setting.seasons[-1] if setting.seasons else HELD_ROWS
+    enough = max(most // 4, 2 * setting.horizon)
+    tenth = np.maximum(panel.lengths // 10, enough)
+    cycle = setting.seasons[0] if setting.seasons else 1
+    held = np.minimum(np.minimum(tenth, most), panel.lengths // 4) // cycle * cycle
+    return np.where(held >= max(setting.horizon, 4), held, 0)
+
+
+def _knows_the_year(panel: Panel) -> bool:
+    """Whether a typical series covers the year one and a half times."""
+    if panel.clock.kind in ("index", "trading"):
+        return False
+    span = np.median(panel.ends - panel.starts)
+    from forecast.data.clock import YEAR
+
+    return bool(span >= 1.5 * YEAR)
+
+
+def _with_states(forecaster: Forecaster, panel: Panel) -> Forecaster:
+    """Return the forecaster standing at the last rows of the panel it was fitted on."""
+    number = np.arange(len(panel))
+    model = forecaster.model
+    state = replay.absorb(model, model.start(number), panel, forecaster.transform, scales(panel))
+    return replace(
+        forecaster,
+        ids=panel.ids,
+        series=number,
+        scales=scales(panel),
+        state=state,
+        last=panel.ends,
+        tail=replay.tails(panel, np.full((len(panel), KEPT), np.nan)),
+        order=panel.order if len(panel.order) else number,
+    )
+
+
+def _record(
+    panel: Panel, setting: Setting, transform: Transform, adjustment: Calibration
+) -> dict[str, Any]:
+    first, last = panel.starts.min(keepdims=True), panel.ends.max(keepdims=True)
+    return {
+        "series": len(panel),
+        "rows": len(panel.values),
+        "first": str(panel.clock.write(first)[0]),
+        "last": str(panel.clock.write(last)[0]),
+        "frequency": panel.clock.label,
+        "transform": transform.reason,
+        "calibration windows": adjustment.windows,
+        "fingerprint": fingerprint(panel),
+        "layout": asdict(panel.layout) if panel.layout else None,
+    }
+
+
+def fingerprint(panel: Panel) -> str:
+    """Return the SHA-256 of ids, timestamps and values, as hexadecimal."""
+    digest = hashlib.sha256("\0".join(panel.ids).encode())
+    for array in (panel.offsets, panel.all_times(), panel.values):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _renamed(progress: Any) -> Any:
+    return lambda stage, done, note: progress(f"{stage}, all rows", done, note)

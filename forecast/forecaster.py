@@ -1,0 +1,288 @@
+"""Panel in, Forecast out: transform, call the model, calibrate, transform back.
+
+Written once for all models. A `Forecaster` is frozen; `update` returns another one that has seen
+more rows. N series, H horizon, Q quantile levels.
+"""
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast import replay
+from forecast.calibration import Calibration
+from forecast.data.clock import Clock, Times
+from forecast.data.forecast import Forecast
+from forecast.data.layout import Layout
+from forecast.data.panel import Panel
+from forecast.errors import DataError, UsageError
+from forecast.models.base import COLD, LEVELS, MEDIAN, NORMAL, Model, State
+from forecast.transform import Transform, scales
+
+Floats = NDArray[np.float64]
+DEFAULT_LEVELS = (0.1, 0.5, 0.9)
+KEPT = 24  # last rows of each series kept as they came, to notice when history is rewritten
+TAIL = 1.21  # (E[X | X < q.025] - q.025) / (q.025 - q.05) of a normal X
+LARGEST = 1e200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecaster:
+    """A fitted model with the state of its series."""
+
+    family: str
+    model: Model
+    clock: Clock
+    transform: Transform
+    calibration: Calibration
+    ids: tuple[str, ...]  # sorted
+    series: NDArray[np.int64]  # (N,) number at the fit, COLD for series added since
+    scales: Floats  # (N,)
+    state: State
+    last: Times  # (N,) last timestamp seen
+    tail: Floats  # (N, KEPT) last values of y seen, the newest at the end
+    order: NDArray[np.int64]  # (N,) place of each series of the input
+    record: dict[str, Any] = field(default_factory=dict)  # what is known about the fit
+
+    @property
+    def horizon(self) -> int:
+        """Steps ahead the model was fitted for."""
+        return self.model.setting.horizon
+
+    @property
+    def layout(self) -> Layout | None:
+        """Columns of the data it was fitted on, to read rows without a header; None if unknown."""
+        kept = self.record.get("layout")
+        if not kept:
+            return None
+        return Layout.restored(kept)
+
+    def update(self, rows: Panel) -> "Forecaster":
+        """Return a forecaster that has seen `rows` too.
+
+        Rows at or before a series' last timestamp are skipped, holes are missing values, series
+        not seen before start cold. Raises DataError when `rows` tick by another clock.
+        """
+        rows = self._on_clock(rows)
+        known = set(self.ids)
+        grown = self._with(tuple(name for name in rows.ids if name not in known), rows)
+        at = np.searchsorted(np.array(grown.ids, object), np.array(rows.ids, object))
+        fresh = replay.after(rows, grown.last[at])
+        kept = np.flatnonzero(fresh.lengths > 0)
+        fresh, at = fresh.select(kept), at[kept]
+        if not len(at):
+            return grown
+        part = {name: array[at] for name, array in grown.state.items()}
+        moved = replay.absorb(self.model, part, fresh, self.transform, grown.scales[at])
+        state = {name: array.copy() for name, array in grown.state.items()}
+        for name, array in moved.items():
+            state[name][at] = array
+        last, tail = grown.last.copy(), grown.tail.copy()
+        last[at] = fresh.ends
+        tail[at] = replay.tails(fresh, tail[at])
+        return replace(grown, state=state, last=last, tail=tail)
+
+    def rewritten(self, rows: Panel) -> tuple[str, ...]:
+        """Return the ids of series whose `rows` differ from the rows seen before.
+
+        Only the last KEPT rows are known, and only where `rows` reach the last timestamp seen.
+        """
+        place = {name: i for i, name in enumerate(self.ids)}
+        known = [k for k, name in enumerate(rows.ids) if name in place]
+        part = self._on_clock(rows).select(known)
+        at = np.array([place[name] for name in part.ids], np.int64)
+        old = replay.until(part, self.last[at])
+        seen = replay.tails(old, np.full((len(old), KEPT), np.nan))
+        given = np.arange(KEPT) >= KEPT - old.lengths[:, None]
+        same = np.isclose(seen, self.tail[at], rtol=1e-9, equal_nan=True) | ~given
+        reaches = (old.ends == self.last[at]) & (old.lengths > 0)
+        return tuple(part.ids[i] for i in np.flatnonzero(reaches & ~same.all(axis=1)))
+
+    def predict(
+        self,
+        rows: Panel | None = None,
+        horizon: int | None = None,
+        levels: tuple[float, ...] = DEFAULT_LEVELS,
+        fresh: bool = False,
+    ) -> Forecast:
+        """Forecast the steps after each series' last row.
+
+        With `rows` these are absorbed first and only their series are forecast; `fresh` forgets
+        the stored state before. Raises UsageError for a horizon beyond the fitted one or a level
+        outside those the models carry.
+        """
+        check_levels(levels)
+        steps = self._steps(horizon)
+        if rows is None:
+            if not len(self.ids):
+                raise DataError(
+                    "the model keeps no state, so there is nothing to forecast from",
+                    hint="give it rows: `forecast predict MODEL ROWS.csv`",
+                )
+            return self._forecast(self.order, steps, levels)
+        known = (self.rewind() if fresh else self).update(rows)
+        at = np.searchsorted(np.array(known.ids, object), np.array(rows.ids, object))
+        if (~known.started[at]).any():
+            name = rows.ids[int(np.flatnonzero(~known.started[at])[0])]
+            raise DataError(f"series `{name}` has no value at all, so nothing can be forecast")
+        order = rows.order if len(rows.order) else np.arange(len(rows))
+        return known._forecast(at[order], steps, levels)
+
+    def rewind(self) -> "Forecaster":
+        """Return the forecaster as it was fitted, its series before their first row."""
+        never = np.full(len(self.ids), replay.NEVER)
+        tail = np.full_like(self.tail, np.nan)
+        return replace(self, state=self.model.start(self.series), last=never, tail=tail)
+
+    def forget(self) -> "Forecaster":
+        """Return the forecaster without any series: what was learnt, and nobody's rows.
+
+        The columns of its data are forgotten too, as those of a wide table are its series.
+        """
+        none = np.zeros(0, np.int64)
+        record = {name: fact for name, fact in self.record.items() if name != "layout"}
+        return replace(
+            self,
+            ids=(),
+            series=none,
+            scales=np.zeros(0),
+            last=none,
+            tail=np.zeros((0, KEPT)),
+            order=none,
+            state=self.model.start(none),
+            record=record,
+        )
+
+    @property
+    def started(self) -> NDArray[np.bool_]:
+        """Whether each series has shown a value yet (N,)."""
+        started: NDArray[np.bool_] = ~np.isnan(self.scales) & (self.last != replay.NEVER)
+        return started
+
+    def quantiles(self, at: NDArray[np.int64], times: Times) -> Floats:
+        """Return quantiles of y (len(at), H, Q) at LEVELS for the series at places `at`."""
+        state = {name: array[at] for name, array in self.state.items()}
+        prediction = self.model.predict(state, self.clock.phases(times))
+        z = self.calibration.apply(prediction, self.series[at])
+        y = self.transform.backward(z, self.scales[at][:, None, None])
+        return np.clip(y, -LARGEST, LARGEST)
+
+    def _forecast(self, at: NDArray[np.int64], steps: int, levels: tuple[float, ...]) -> Forecast:
+        times = self.clock.ahead(self.last[at], self.horizon)  # all H, then cut: a prefix
+        quantiles = self.quantiles(at, times)[:, :steps]
+        return Forecast(
+            ids=tuple(self.ids[i] for i in at),
+            times=times[:, :steps],
+            mean=mean(quantiles),
+            quantiles=interpolate(quantiles, levels),
+            levels=levels,
+            clock=self.clock,
+            model=self.family,
+        )
+
+    def _steps(self, horizon: int | None) -> int:
+        if horizon is None:
+            return self.horizon
+        if not 1 <= horizon <= self.horizon:
+            raise UsageError(
+                f"horizon {horizon} is outside 1..{self.horizon}, for which this model was fitted",
+                hint=f"refit: `forecast fit DATA --model {self.family} --horizon {horizon}`",
+            )
+        return horizon
+
+    def _on_clock(self, rows: Panel) -> Panel:
+        """Return `rows` read by the model's clock, or raise DataError."""
+        ours, theirs = self.clock, rows.clock
+        short = bool((rows.lengths < 3).all())  # too short to show a clock of their own
+        same = (ours.kind, ours.step) == (theirs.kind, theirs.step)
+        if same or (short and (ours.kind == "index") == (theirs.kind == "index")):
+            return replay.reclock(rows, ours)
+        raise DataError(
+            f"the rows are {theirs.label}, the model was fitted on {ours.label}",
+            hint="give rows of the same frequency, or fit a model on these",
+        )
+
+    def _with(self, ids: tuple[str, ...], rows: Panel) -> "Forecaster":
+        """Return a forecaster that also knows the series `ids`, cold.
+
+        Series of `rows` that had no scale yet get one.
+        """
+        found = self._scaled(rows)
+        if not ids:
+            return found
+        new = rows.select([rows.ids.index(i) for i in ids])
+        names = (*found.ids, *ids)
+        rank = np.array(sorted(range(len(names)), key=names.__getitem__), np.int64)
+        cold = np.full(len(ids), COLD, np.int64)
+        state = found.model.start(cold)
+        joined = {k: np.concatenate([v, state[k]])[rank] for k, v in found.state.items()}
+        place = np.argsort(rank)
+        return replace(
+            found,
+            ids=tuple(names[i] for i in rank),
+            series=np.concatenate([found.series, cold])[rank],
+            scales=np.concatenate([found.scales, scales(new)])[rank],
+            last=np.concatenate([found.last, np.full(len(ids), replay.NEVER)])[rank],
+            tail=np.concatenate([found.tail, np.full((len(ids), KEPT), np.nan)])[rank],
+            order=np.concatenate([place[found.order], place[len(found.ids) :]]),
+            state=joined,
+        )
+
+    def _scaled(self, rows: Panel) -> "Forecaster":
+        """Return the forecaster with scales for series that show their first value in `rows`."""
+        if not np.isnan(self.scales).any():
+            return self
+        own = self.scales.copy()
+        place = {name: i for i, name in enumerate(self.ids)}
+        for k, scale in enumerate(scales(rows)):
+            i = place.get(rows.ids[k], -1)
+            if i >= 0 and np.isnan(own[i]):
+                own[i] = scale
+        return replace(self, scales=own)
+
+
+def mean(quantiles: Floats) -> Floats:
+    """Return the expectation (...) of distributions given by quantiles (..., Q) at LEVELS.
+
+    The quantile function is taken as linear between the levels; each tail of 2.5 % counts at the
+    place a normal tail would have.
+    """
+    p = np.array(LEVELS)
+    weight = np.zeros(len(p))
+    weight[:-1] += np.diff(p) / 2
+    weight[1:] += np.diff(p) / 2
+    weight[[0, -1]] += p[0] * (1 + TAIL)
+    weight[[1, -2]] -= p[0] * TAIL
+    centre = quantiles[..., MEDIAN]
+    return centre + (quantiles - centre[..., None]) @ weight
+
+
+def check_levels(levels: tuple[float, ...]) -> None:
+    """Raise UsageError unless `levels` increase within the range the models carry."""
+    low, high = LEVELS[0], LEVELS[-1]
+    outside = [level for level in levels if not low <= level <= high]
+    if outside:
+        raise UsageError(
+            f"quantile level {outside[0]:g} is outside {low}..{high}",
+            hint="models carry the levels " + ", ".join(f"{v:g}" for v in LEVELS),
+        )
+    if any(b <= a for a, b in pairwise(levels)):
+        raise UsageError("quantile levels must increase")
+
+
+def interpolate(quantiles: Floats, levels: tuple[float, ...]) -> Floats:
+    """Return quantiles (..., len(levels)) between those at LEVELS, linear in the normal score."""
+    from statistics import NormalDist
+
+    out = []
+    for level in levels:
+        if level in LEVELS:
+            out.append(quantiles[..., LEVELS.index(level)])
+            continue
+        score = NormalDist().inv_cdf(level)
+        k = int(np.searchsorted(NORMAL, score)) - 1
+        share = (score - NORMAL[k]) / (NORMAL[k + 1] - NORMAL[k])
+        out.append(quantiles[..., k] + share * (quantiles[..., k + 1] - quantiles[..., k]))
+    return np.stack(out, axis=-1) if out else quantiles[..., :0]

@@ -1,0 +1,154 @@
+"""Carry states over the rows of a panel: the one way in which a model meets data.
+
+`predict`, `update`, calibration and the backtest all come through here, so a forecast cannot see
+a row that was not absorbed before it. N series, T rows, H horizon, Q levels, V windows.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecast.data.clock import Clock, Times
+from forecast.data.panel import Panel
+from forecast.errors import DataError
+from forecast.models.base import Model, State
+from forecast.transform import Transform
+
+Floats = NDArray[np.float64]
+NEVER = np.int64(-(2**62))  # the last timestamp of a series that has shown no row
+BLOCK = 1 << 20  # values handed to a model at once
+SPAN = 5_000_000  # steps a hole may have
+
+
+def reclock(rows: Panel, clock: Clock) -> Panel:
+    """Return `rows` on `clock`; DataError where a timestamp does not fall on one of its steps."""
+    if clock.kind in ("fixed", "index") and len(rows):
+        off = np.flatnonzero((rows.starts - rows.starts[0]) % clock.step)
+        if len(off):
+            raise DataError(f"series `{rows.ids[off[0]]}` does not fall on the {clock.label} grid")
+    return replace(rows, clock=clock)
+
+
+def after(rows: Panel, last: Times) -> Panel:
+    """Return the rows after `last` (N,); steps absent between `last` and them come as NaN."""
+    kept = rows.rows(seen(rows, last), rows.lengths)
+    if not rows.clock.complete:
+        return kept
+    ahead = _steps_ahead(rows, last)
+    hole = np.where(kept.lengths > 0, np.maximum(ahead - 1, 0), 0)
+    return _with_holes(kept, hole, last) if hole.any() else kept
+
+
+def until(rows: Panel, last: Times) -> Panel:
+    """Return the rows at or before `last` (N,)."""
+    return rows.rows(np.zeros(len(rows), np.int64), seen(rows, last))
+
+
+def seen(rows: Panel, last: Times) -> NDArray[np.int64]:
+    """Return how many rows of each series stand at or before `last` (N,)."""
+    if rows.clock.complete:
+        return np.clip(1 - _steps_ahead(rows, last), 0, rows.lengths)
+    times = rows.all_times()
+    bounds = zip(rows.offsets[:-1], rows.offsets[1:], last, strict=True)
+    return np.array([np.searchsorted(times[a:b], t, "right") for a, b, t in bounds], np.int64)
+
+
+def _steps_ahead(rows: Panel, last: Times) -> NDArray[np.int64]:
+    """Return how many steps the first row lies after `last` (N,); 1 for a series never seen."""
+    never = last == NEVER
+    steps = rows.clock.number(rows.starts) - rows.clock.number(np.where(never, 0, last))
+    return np.where(never, 1, steps)
+
+
+def tails(rows: Panel, before: Floats) -> Floats:
+    """Return the last values of each series (N, K), those of `before` (N, K) followed by `rows`."""
+    size = before.shape[1]
+    back = np.arange(size) - size  # -K .. -1 from the end
+    given = back >= -rows.lengths[:, None]
+    values = np.append(rows.values, np.nan)
+    own = values[np.where(given, rows.offsets[1:, None] + back, -1)]
+    shift = np.minimum(rows.lengths, size)[:, None]
+    old = np.take_along_axis(before, np.minimum(np.arange(size) + shift, size - 1), axis=1)
+    return np.where(given, own, old)
+
+
+def _with_holes(rows: Panel, hole: NDArray[np.int64], last: Times) -> Panel:
+    worst = int(hole.argmax())
+    if hole[worst] > SPAN:
+        raise DataError(
+            f"series `{rows.ids[worst]}` skips {hole[worst]:,} steps after its last row",
+            hint="check the timestamps, or use `--fresh` to forget the stored state",
+        )
+    offsets = rows.offsets + np.concatenate([[0], np.cumsum(hole)])
+    values = np.full(int(offsets[-1]), np.nan)
+    target = np.arange(len(rows.values)) + np.repeat(np.cumsum(hole), rows.lengths)
+    values[target] = rows.values
+    begin = rows.clock.ahead(np.where(hole > 0, last, 0), 1)[:, 0]
+    starts = np.where(hole > 0, begin, rows.starts)
+    return replace(rows, values=values, offsets=offsets, starts=starts)
+
+
+def absorb(model: Model, state: State, rows: Panel, transform: Transform, scales: Floats) -> State:
+    """Return `state` carried over `rows`, whose series may differ in length."""
+    z = transform.forward(rows.values, np.repeat(scales, rows.lengths))
+    times = rows.all_times()
+    state = {name: array.copy() for name, array in state.items()}
+    for which, index in blocks(rows.offsets):
+        part = {name: array[which] for name, array in state.items()}
+        moved = model.absorb(part, z[index], rows.clock.phases(times[index]))
+        for name, array in moved.items():
+            state[name][which] = array
+    return state
+
+
+def blocks(
+    offsets: NDArray[np.int64],
+) -> "list[tuple[NDArray[np.int64], NDArray[np.int64]]]":
+    """Cut ragged rows into dense blocks: pairs of series (n,) and places of their rows (n, t).
+
+    Series are aligned at their ends; a shorter one joins when its first row comes. So the number
+    of blocks grows with the number of distinct lengths, not with the series.
+    """
+    lengths = np.diff(offsets)
+    out = []
+    for left, stay in pairwise([*np.unique(lengths)[::-1], 0]):
+        if left == stay:
+            continue
+        which = np.flatnonzero(lengths >= left)
+        span = max(BLOCK // len(which), 1)
+        for first in range(int(left), int(stay), -span):
+            count = min(span, first - int(stay))
+            out.append((which, offsets[1:][which][:, None] - first + np.arange(count)))
+    return out
+
+
+def windows(
+    model: Model,
+    start: State,
+    rows: Panel,
+    z: Floats,
+    held: int,
+    stride: int,
+) -> tuple[Floats, Floats, Floats]:
+    """Forecast again and again over the last `held` rows of every series, `stride` rows apart.
+
+    `start` is the state before those rows. Returns quantiles (V, N, H, Q), scale (V, N, H) and
+    truth (V, N, H), all of z; truth beyond the last row is NaN.
+    """
+    horizon = model.setting.horizon
+    index = rows.offsets[1:, None] - held + np.arange(held)  # (N, held)
+    times = rows.all_times()[index]
+    future = np.concatenate([z[index], np.full((len(rows), horizon), np.nan)], axis=1)
+    before = rows.all_times()[index[:, 0] - 1]
+    quantiles, scale, truth, state = [], [], [], start
+    for v in range(0, held, stride):
+        last = before if v == 0 else times[:, v - 1]
+        prediction = model.predict(state, rows.clock.phases(rows.clock.ahead(last, horizon)))
+        quantiles.append(prediction.quantiles)
+        scale.append(prediction.scale)
+        truth.append(future[:, v : v + horizon])
+        stop = min(v + stride, held)
+        state = model.absorb(state, z[index[:, v:stop]], rows.clock.phases(times[:, v:stop]))
+    return np.stack(quantiles), np.stack(scale), np.stack(truth)
