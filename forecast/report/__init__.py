@@ -1,0 +1,1 @@
+"""How a benchmark is shown: terminal table, JSON, CSV, Markdown, one self-contained HTML page."""
