@@ -1,0 +1,141 @@
+"""The command line: the commands, and the one place where errors become messages and exit codes.
+
+0 good; 1 our bug; 2 usage; 3 data; 4 model file; 5 fit failed; 6 device; 7 missing optional
+package; 8 gate not passed; 130 interrupted; 141 closed pipe; 143 terminated.
+"""
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from forecast import __version__
+from forecast.cli import benchmark, check, datasets, fit, inspect, predict, streams
+from forecast.errors import ForecastError, UsageError
+
+INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
+
+app = typer.Typer(
+    name="forecast",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command(short_help="Learn a model from rows and keep it in one file.")(fit.fit)
+app.command(short_help="Forecast what follows, from a model file.")(predict.predict)
+app.command(short_help="Models side by side on windows of the past.")(benchmark.benchmark)
+app.command(short_help="Say what is odd about a table, and what repairs it.")(check.check)
+app.command(short_help="Say what a model file holds.")(inspect.inspect)
+app.add_typer(datasets.app, name="datasets")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"forecast {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Example:
+
+    \b
+    forecast fit load.csv                                    fit a GRU to a CSV file
+    forecast predict load-gru.safetensors > tomorrow.csv     forecast what follows
+    forecast benchmark load.csv --horizon 24 --windows 20    how good is each model?
+
+    Turn CSV time series into forecasts with recurrent models (RNN, GRU, echo state network), and
+    say honestly how good they are beside a Kalman filter and naive forecasts. Rows come from a
+    file or a pipe; forecasts go to standard output, everything else to standard error.
+    """
+
+
+class _Terminated(BaseException):
+    """The process was asked to end; raised so that half-written files are removed."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run the command line with `args` and return its exit code."""
+    try:
+        return _run(args)
+    except ForecastError as error:
+        code, name, message, hint = error.exit_code, error.code, error.message, error.hint
+        _trace(args)
+    except typer.TyperException as error:
+        code, name, message, hint = 2, "usage", *_usage(error)
+        _trace(args)
+    except OSError as error:
+        code, name = UsageError.exit_code, UsageError.code
+        place = error.filename if isinstance(error.filename, str) else "the output"
+        message = f"{place} cannot be written: {(error.strerror or str(error)).lower()}"
+        hint = "make room, or write elsewhere: `-o FILE`; nothing half written was left behind"
+        _trace(args)
+    except Exception as error:
+        code, name, message = 1, "bug", f"{type(error).__name__}: {error}"
+        hint = "this is a bug in forecast; `--debug` shows where it happened"
+        _trace(args)
+    _report(name, message, hint, as_json="--json-errors" in args)
+    return code
+
+
+def _run(args: list[str]) -> int:
+    """Run the command; ends that are nobody's mistake become exit codes here."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("forecast", list(args) or ["--help"]) as context:
+            command.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return end.exit_code
+    except KeyboardInterrupt:
+        print("Interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except _Terminated:
+        return TERMINATED
+    except BrokenPipeError:
+        streams.discard_stdout()
+        return CLOSED_PIPE
+    return 0
+
+
+def _usage(error: typer.TyperException) -> tuple[str, str]:
+    """Return message and hint of an error in the arguments."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "forecast"
+    return error.format_message().rstrip("."), f"`{path} --help`"
+
+
+def _trace(args: list[str]) -> None:
+    """Show the traceback of the error at hand when `--debug` asks for it."""
+    if "--debug" in args:
+        import traceback
+
+        traceback.print_exc()
+
+
+def _report(code: str, message: str, hint: str | None, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        record = {"code": code, "message": message, "hint": hint}
+        print(json.dumps(record, ensure_ascii=False), file=sys.stderr)
+        return
+    print(f"Error: {message}", file=sys.stderr)
+    if hint:
+        print(f"\nHint: {hint}", file=sys.stderr)

@@ -1,0 +1,133 @@
+"""`forecast check`: what is odd about a table, and what repairs it."""
+
+import io
+import json
+import sys
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from forecast.cli import shared, streams
+
+if TYPE_CHECKING:
+    from forecast.data.check import Health
+    from forecast.data.findings import Finding
+
+SHOWN = 3  # rows and series named for each finding
+
+
+@shared.command
+def check(
+    talk: shared.Talk,
+    reading: shared.Reading,
+    data: shared.Data = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Write the repaired table to FILE, the report to stderr.")
+    ] = False,
+    format_: Annotated[
+        Literal["text", "json"], typer.Option("--format", "-f", help="For people or programs.")
+    ] = "text",
+    output: shared.Output = None,
+    dataset: shared.Dataset = None,
+    season: shared.Season = None,
+    id_: shared.IdColumn = None,
+    time: shared.TimeColumn = None,
+    value: shared.ValueColumn = None,
+    timezone: shared.Timezone = None,
+    closures: shared.Closures = None,
+) -> None:
+    """Example:
+
+    \b
+    forecast check load.csv
+    forecast check load.csv --fix -o clean.csv
+    cat load.csv | forecast check --format json | jq '.findings[].kind'
+
+    Say how DATA is read, what is odd about it, in which rows, and what repairs it: gaps, rows
+    that come twice, clock changes, outliers, stuck meters, impossible zeros and negatives, splits,
+    short and identical series. `--fix` leaves empty what cannot be true and writes
+    `unique_id,ds,y` with a row for every step. The exit code is 0 whatever is found.
+    """
+    from forecast.data import check as doctor
+
+    streams.check_place(output)
+    read = partial(shared.read, talk, data, dataset, explain=reading.pop("explain"))
+    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+    health = doctor.examine(data, read, **reading)
+    report = _json(health) if format_ == "json" else _text(health, streams.width() or 80)
+    if not fix:
+        streams.emit(f"{report}\n".encode(), output)
+        return
+    table = io.BytesIO()
+    doctor.write(health.repaired, table)
+    if not talk.quiet:
+        print(report, file=sys.stderr)
+    streams.emit(table.getvalue(), output)
+
+
+def _json(health: "Health") -> str:
+    panel = health.panel
+    facts: dict[str, Any] = {
+        "source": panel.source,
+        "series": len(panel),
+        "rows": len(panel.values),
+        "frequency": panel.clock.label,
+        "explained": health.explained,
+        "zone": panel.clock.zone,
+        "first": _edge(health, first=True),
+        "last": _edge(health, first=False),
+        "seasons": [{"steps": s, "strength": round(v, 4)} for s, v in health.seasons],
+        "findings": [_record(finding) for finding in health.findings],
+    }
+    return json.dumps(facts, indent=2, ensure_ascii=False)
+
+
+def _record(finding: "Finding") -> dict[str, Any]:
+    return asdict(finding) | {"counts": dict(finding.counts)}
+
+
+def _edge(health: "Health", first: bool) -> str | None:
+    panel = health.panel
+    if not len(panel.values):
+        return None
+    times = panel.starts if first else panel.ends
+    return str(panel.clock.write((times.min if first else times.max)(keepdims=True))[0])
+
+
+def _text(health: "Health", width: int) -> str:
+    from forecast.report import sparks
+
+    panel = health.panel
+    rows = f"{len(panel.values):,} row{'' if len(panel.values) == 1 else 's'}"
+    lines = [f"{panel.source}: {len(panel):,} series, {rows}, "
+             f"{_edge(health, first=True)} to {_edge(health, first=False)}"]  # fmt: skip
+    share = 100 * health.explained
+    shown = "100 %" if health.explained == 1 else f"{min(share, 99.99):.4g} %"
+    zone = f", clock of {panel.clock.zone}" if panel.clock.zone else ""
+    lines += [f"{panel.clock.label}, {shown} of the steps{zone}", ""]
+    lines += sparks.picture(panel, health.seasons, width)
+    if not health.findings:
+        return "\n".join([*lines, "Nothing odd was found."])
+    for finding in health.findings:
+        lines += _finding(finding)
+    repaired = sum(finding.rows for finding in health.findings if finding.fixed)
+    if repaired:
+        lines.append(f"`--fix -o clean.csv` repairs {repaired:,} rows")
+    return "\n".join(lines).rstrip()
+
+
+def _finding(finding: "Finding") -> list[str]:
+    many = "" if finding.series == 1 else f" in {finding.series:,} series"
+    rows = "1 row" if finding.rows == 1 else f"{finding.rows:,} rows"
+    lines = [f"{finding.kind}: {rows}{many}: {finding.says}"]
+    for spot in finding.spots[:SHOWN]:
+        line = f"line {spot.line:,}: " if spot.line is not None else ""
+        run = "" if spot.rows == 1 else f" to {spot.last}, {spot.rows:,} rows"
+        number = "" if spot.value is None else f": {spot.value:.6g}"
+        lines.append(f"    {line}{spot.series} {spot.first}{run}{number}")
+    if len(finding.counts) > 1:
+        worst = ", ".join(f"{name} {count:,}" for name, count in finding.counts[:SHOWN])
+        lines.append(f"    most in {worst}")
+    return [*lines, f"    cure: {finding.cure}", ""]

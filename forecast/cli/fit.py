@@ -1,0 +1,129 @@
+"""`forecast fit`: learn a model from rows and keep it in one file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from glob import escape
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from forecast.cli import settings, shared, streams
+from forecast.errors import UsageError
+
+
+@shared.command
+def fit(
+    talk: shared.Talk,
+    reading: shared.Reading,
+    data: shared.Data = None,
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="NAME", help="rnn, gru, esn, kalman, linear, ..."),
+    ] = "gru",
+    horizon: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Steps ahead; default: one season, 5 on trading days."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Default: DATA-MODEL.safetensors."),
+    ] = None,
+    dataset: shared.Dataset = None,
+    transform: shared.Transform = "auto",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),
+    ] = None,
+    list_settings: Annotated[
+        str | None, typer.Option(metavar="MODEL", help="List the settings of a model and end.")
+    ] = None,
+    season: shared.Season = None,
+    id_: shared.IdColumn = None,
+    time: shared.TimeColumn = None,
+    value: shared.ValueColumn = None,
+    timezone: shared.Timezone = None,
+    closures: shared.Closures = None,
+    seed: shared.Seed = 0,
+    device: shared.Device = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint of a fit cut short.")
+    ] = False,
+    no_state: Annotated[
+        bool, typer.Option("--no-state", help="Keep no series ids and no rows in the file.")
+    ] = False,
+) -> None:
+    """Example:
+
+    \b
+    forecast fit load.csv --model gru --horizon 24 -o load.safetensors
+    cat load.csv | forecast fit - --model esn -o load.safetensors
+
+    Learn a model from DATA and write it to one file, with the state it has reached. DATA is a
+    table of timestamps and values: long (`unique_id,ds,y`), one series (`date,value`), or wide
+    (one column per series).
+    """
+    if list_settings is not None:
+        print(settings.listing(settings.pick(list_settings)), end="")
+        return
+    family, options = settings.pick(model), settings.pairs(set_ or [])
+    target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
+    _check_target(target)
+    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+    panel = shared.read(talk, data, dataset, **reading)
+
+    from forecast import fitting, store
+    from forecast.data.tables import check_fittable
+    from forecast.training.device import resolve
+    from forecast.training.run import Run
+
+    check_fittable(panel)
+    begin, checkpoints = perf_counter(), Path(f"{target}.checkpoint")
+    with talk.progress() as progress, _kept(talk, checkpoints):
+        forecaster = fitting.fit(
+            panel, family.name, horizon, transform=transform, seed=seed, settings=options,
+            run=Run(resolve(device), progress, _beside(checkpoints), resume),
+        )  # fmt: skip
+    store.save(forecaster, target, state=not no_state)
+    _remove(checkpoints)
+    seconds, shape = perf_counter() - begin, forecaster.transform
+    talk.say(f"transform {shape.name}: {shape.reason}")
+    talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
+    talk.say(f"Next: forecast predict {target}")
+
+
+def _beside(checkpoints: Path) -> Path | None:
+    """Return where checkpoints go; None when the model goes to no folder of files."""
+    return checkpoints if checkpoints.resolve().parent != Path("/dev") else None
+
+
+@contextmanager
+def _kept(talk: shared.Talk, checkpoints: Path) -> Iterator[None]:
+    """Say how to go on when a fit is cut short and its parameters were saved."""
+    try:
+        yield
+    except BaseException:
+        if _saved(checkpoints):
+            talk.say("parameters were saved; the same command with `--resume` goes on from there")
+        raise
+
+
+def _saved(checkpoints: Path) -> list[Path]:
+    return list(checkpoints.parent.glob(f"{escape(checkpoints.name)}.*"))
+
+
+def _remove(checkpoints: Path) -> None:
+    for path in _saved(checkpoints):
+        path.unlink(missing_ok=True)
+
+
+def _check_target(target: str) -> None:
+    """Refuse a place that cannot take a model file before a long fit, not after it."""
+    if target == "-":
+        raise UsageError("a model goes to a file", hint="name it with `-o FILE`")
+    streams.check_place(target)
+    if Path(target).exists() and not Path(target).is_file():
+        raise UsageError(f"{target} is not a regular file", hint="name a file with `-o FILE`")

@@ -1,0 +1,90 @@
+"""Standard streams and files: where rows come from, and where a result goes."""
+
+import io
+import os
+import shutil
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, cast
+
+from forecast.errors import UsageError
+
+
+def stdin_holds() -> Literal["data", "terminal", "nothing"]:
+    """Say what standard input is: data come from a pipe, a socket or a regular file."""
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:  # closed
+        return "nothing"
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISREG(mode):
+        return "data"
+    return "terminal" if os.isatty(0) else "nothing"
+
+
+def stdin() -> BinaryIO:
+    """Return standard input, or nothing when it is closed.
+
+    Nothing is held back: each read is one of the system's, within which Python hears a signal.
+    """
+    if sys.stdin is None:
+        return io.BytesIO()
+    return cast(BinaryIO, io.FileIO(0, closefd=False))
+
+
+def emit(content: bytes, output: str | None) -> None:
+    """Write `content` to the file `output`, whole or not at all; None and `-`: standard output."""
+    if output is None or output == "-":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    from forecast.data.writing import atomic
+
+    with atomic(output) as path:
+        path.write_bytes(content)
+
+
+def check_place(output: str | None) -> None:
+    """Refuse a place that cannot be written before the work, not after it."""
+    if output is None or output == "-":
+        return
+    path = Path(output)
+    if not path.parent.is_dir():
+        raise UsageError(f"{output}: there is no folder `{path.parent}`",
+                         hint=f"make it first: mkdir -p {path.parent}")  # fmt: skip
+    if path.is_dir():
+        raise UsageError(f"{output} is a folder", hint="name a file in it")
+
+
+def format_of(output: str | None, known: tuple[Any, ...], default: str) -> Any:
+    """Return the format of `known` that the ending of `output` names, else `default`."""
+    ending = Path(output).suffix.removeprefix(".") if output else ""
+    ending = {"md": "markdown"}.get(ending, ending)
+    return ending if ending in known else default
+
+
+def is_terminal(stream: int) -> bool:
+    """Say whether a person looks at descriptor `stream`, with a terminal that can do more."""
+    return os.isatty(stream) and os.environ.get("TERM") != "dumb"
+
+
+def coloured() -> bool:
+    """Say whether standard output takes colour (https://no-color.org, FORCE_COLOR)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or is_terminal(1)
+
+
+def width() -> int | None:
+    """Return the columns of the terminal on standard output; None when there is none."""
+    return shutil.get_terminal_size().columns if is_terminal(1) else None
+
+
+def discard_stdout() -> None:
+    """Point standard output at nothing, so that the last flush of a closed pipe is quiet."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
