@@ -1,0 +1,274 @@
+"""`esn` against reservoirpy, its readout against a direct solve, its fast paths against NumPy."""
+
+import builtins
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from forecast.models import esn
+from forecast.models.base import COLD, MEDIAN, History, Setting
+from forecast.models.esn import ESN, ESNConfig, draw, matrix, spectral_radius, states
+from forecast.training.blocks import blocks
+from forecast.training.reservoir import fit, network, penalties, sums
+from forecast.training.run import Run
+
+SETTING = Setting(horizon=6, seasons=(4, 12))
+SMALL = ESNConfig(units=30, reservoirs=2, inputs_per_unit=4, washout=40)
+SETTLED = replace(
+    SMALL,
+    lags=16,
+    hours="no",
+    leak_rate=0.6,
+    spectral_radius=0.8,
+    ridge=1e-3,
+    pull=1e-2,
+    harmonics=3,
+)
+
+
+def phases(first: int, count: int) -> np.ndarray:
+    t = np.arange(first, first + count)
+    return np.stack([(t % 4) / 4, (t % 12) / 12, np.zeros(count)], axis=-1)
+
+
+def waves(count: int, seed: int = 0, gaps: float = 0.0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    t = np.arange(count)
+    z = np.sin(t * np.pi / 2) + 0.5 * np.cos(t * np.pi / 6) + np.cumsum(rng.normal(0, 0.03, count))
+    z += rng.normal(0, 0.1, count)
+    z[rng.random(count) < gaps] = np.nan
+    return z
+
+
+def history(*series: np.ndarray, held: int = 0) -> History:
+    offsets = np.concatenate([[0], np.cumsum([len(z) for z in series])]).astype(np.int64)
+    clock = np.concatenate([phases(0, len(z)) for z in series])
+    return History(np.concatenate(series), clock, offsets, np.full(len(series), held))
+
+
+def absorbed(model: ESN, z: np.ndarray, series: int = 0) -> dict[str, np.ndarray]:
+    return model.absorb(model.start(np.array([series])), z[None], phases(0, len(z))[None])
+
+
+def test_states_equal_reservoirpy():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from reservoirpy.nodes import Reservoir
+    config = replace(SETTLED, units=50)
+    arrays = draw(config, SETTING, 5)
+    inputs = np.random.default_rng(1).normal(size=(80, 5)).astype(np.float32)
+    inputs[:, 0] = 1.0
+    W = matrix(arrays["W"][0], arrays["W_from"][0]).astype(np.float64)
+    W_in = arrays["W_in"][0].T.astype(np.float64)
+    oracle = Reservoir(W=W, Win=W_in[:, 1:], bias=W_in[:, 0], lr=0.6)
+    expected = oracle.run(inputs[:, 1:].astype(np.float64))
+    ours = states(
+        np.zeros(50, np.float32),
+        inputs @ arrays["W_in"][0],
+        arrays["W"][0],
+        arrays["W_from"][0],
+        0.6,
+    )
+    np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("radius", [0.3, 0.99, 1.5])
+@pytest.mark.parametrize("inputs_per_unit", [1, 8, 99])
+def test_the_spectral_radius_is_reached(radius, inputs_per_unit):
+    config = replace(SETTLED, spectral_radius=radius, inputs_per_unit=inputs_per_unit)
+    arrays = draw(config, SETTING, 4)
+    assert arrays["W"].shape == (2, 30, min(inputs_per_unit, 30))
+    for W, W_from in zip(arrays["W"], arrays["W_from"], strict=True):
+        assert spectral_radius(W.astype(np.float64), W_from) == pytest.approx(radius, rel=1e-4)
+    assert not np.array_equal(arrays["W"][0], arrays["W"][1])
+
+
+def test_the_draw_follows_the_seed():
+    once, again = (draw(SETTLED, SETTING, 4) for _ in range(2))
+    other = draw(SETTLED, replace(SETTING, seed=1), 4)
+    for name in once:
+        np.testing.assert_array_equal(once[name], again[name])
+        assert not np.array_equal(once[name], other[name])
+
+
+def test_numba_equals_numpy():
+    fast = pytest.importorskip("forecast.kernels.reservoir").states
+    arrays = draw(replace(SETTLED, units=70), SETTING, 4)
+    drive = np.random.default_rng(0).normal(0, 3, (200, 70)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-1, 1, 70).astype(np.float32)
+    W, W_from = arrays["W"][0], arrays["W_from"][0]
+    for leak in (0.1, 1.0):
+        ours = fast(x, drive, W, W_from, np.float32(leak))
+        np.testing.assert_allclose(ours, states(x, drive, W, W_from, leak), atol=2e-6)
+
+
+def test_without_numba_it_warns_and_runs(monkeypatch):
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.startswith("forecast.kernels"):
+            raise ImportError("no numba here")
+        return real(name, *args, **kwargs)
+
+    model = network(SETTLED, SETTING, np.ones(2))
+    expected = absorbed(model, waves(50))["x"]
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    esn.reservoir_kernel.cache_clear()
+    with pytest.warns(UserWarning, match="numba"):
+        slow = absorbed(model, waves(50))["x"]
+    esn.reservoir_kernel.cache_clear()
+    np.testing.assert_allclose(slow, expected, atol=1e-5)
+
+
+def direct_readout(model: ESN, rows: History, m: int) -> np.ndarray:
+    """The readout by a solve in float64; windows come from absorbing one row at a time."""
+    z, H, R = rows.z, model.setting.horizon, model.config.units
+    state, windows, plain, Y = model.start(np.array([0])), [], [], []
+    for t in range(len(z) - H):
+        state = model.absorb(state, z[None, [t]], rows.phases[None, [t]])
+        ring = model.memory.extend(state["ring"], state["seen"])
+        centred, level, spread = model.centre(ring, state["seen"], np.array([0]))
+        windows.append(centred[0])
+        plain.append(model.readout.features(centred, rows.phases[[t + 1]])[0])
+        Y.append(np.clip((z[t + 1 : t + 1 + H] - level) / spread, -8, 8))
+    inputs = model.inputs(np.array(windows), rows.phases[: len(windows)])
+    x = model.drive(m, np.zeros(R, np.float32), inputs).astype(np.float64)
+    np.testing.assert_allclose(x[-1], state["x"][0, m], atol=1e-5)
+    washout = model.config.washout
+    X, Y = np.concatenate([plain, x], axis=1)[washout:], np.array(Y)[washout:]
+    prior = model.readout.prior(R)
+    G = X.T @ X + len(X) * model.config.ridge * np.diag(penalties(model))
+    return prior + np.linalg.solve(G, X.T @ (Y - X @ prior))
+
+
+def test_readout_equals_a_direct_solve():
+    rows = history(waves(300))
+    model = fit(SETTLED, SETTING, rows, Run())
+    one, two = direct_readout(model, rows, 0), direct_readout(model, rows, 1)
+    plain = len(one) - 30
+    expected = np.concatenate([(one[:plain] + two[:plain]) / 2, one[plain:] / 2, two[plain:] / 2])
+    np.testing.assert_allclose(model.arrays["readouts"][0], expected, atol=1e-8)
+
+
+def test_sums_by_blocks_equal_one_block(monkeypatch):
+    rows = history(waves(400), held=60)
+    model = network(SETTLED, SETTING, np.ones(2))
+    whole = sums(model, rows, 0, 0)
+    monkeypatch.setattr("forecast.training.blocks.BLOCK", 37)
+    for once, cut in zip(whole, sums(model, rows, 0, 0), strict=True):
+        np.testing.assert_allclose(cut.G, once.G, atol=1e-8)
+        np.testing.assert_allclose(cut.C, once.C, atol=1e-8)
+        assert cut.rows == once.rows > 0
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        history(waves(400), waves(300, 1, gaps=0.03), waves(90, 2), held=40),
+        history(np.concatenate([np.full(30, np.nan), waves(200)]), held=24),
+    ],
+    ids=["ragged", "late"],
+)
+def test_torch_equals_numpy(rows, monkeypatch):
+    device = pytest.importorskip("forecast.training.device_sums")
+    monkeypatch.setattr("forecast.training.blocks.BLOCK", 128)
+    model = network(SETTLED, SETTING, np.ones(len(rows) + 1))
+    ours = device.DeviceSums(model, rows, 1, "cpu")
+    for i in range(len(rows)):
+        for got, expected in zip(ours(i), sums(model, rows, 1, i), strict=True):
+            assert got.rows == expected.rows
+            np.testing.assert_allclose(got.G, expected.G, atol=1e-3)
+            np.testing.assert_allclose(got.C, expected.C, atol=1e-3)
+            np.testing.assert_allclose(got.yy, expected.yy, rtol=1e-9)
+
+
+@pytest.mark.gpu
+def test_the_gpu_forecasts_what_the_cpu_does():
+    rows = history(waves(400), waves(300, 1), held=48)
+    z, ahead = waves(100, 3), phases(100, 6)[None]
+    forecasts = [
+        model.predict(absorbed(model, z), ahead).quantiles
+        for model in (fit(SETTLED, SETTING, rows, Run(device=d)) for d in ("cpu", "cuda"))
+    ]
+    np.testing.assert_allclose(forecasts[1], forecasts[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+def test_absorbing_in_pieces_equals_one_pass(gaps):
+    z = waves(200, gaps=gaps)
+    z[:3] = np.nan
+    model, clock = fit(SETTLED, SETTING, history(z), Run()), phases(0, 200)
+    whole = absorbed(model, z)
+    state = model.start(np.array([0]))
+    for part in np.split(np.arange(200), [1, 2, 5, 6, 90]):
+        state = model.absorb(state, z[None, part], clock[None, part])
+    for name, array in whole.items():
+        np.testing.assert_allclose(state[name], array, atol=1e-6, err_msg=name)
+
+
+def test_rows_before_the_first_observation_leave_the_state():
+    model = network(SETTLED, SETTING, np.ones(2))
+    late = absorbed(model, np.concatenate([np.full(12, np.nan), waves(40)]))
+    np.testing.assert_array_equal(late["x"], absorbed(model, waves(40))["x"])
+
+
+def test_a_wave_is_learnt_better_than_its_season_repeats():
+    z = waves(1200)
+    rows = history(z[:1000], held=120)
+    model = fit(SMALL, SETTING, rows, Run())
+    state, errors = absorbed(model, z[:1000]), []
+    for t in range(1000, 1194, 6):
+        median = model.predict(state, phases(t, 6)[None]).quantiles[0, :, MEDIAN]
+        errors.append(
+            [np.abs(median - z[t : t + 6]).mean(), np.abs(z[t - 12 : t - 6] - z[t : t + 6]).mean()]
+        )
+        state = model.absorb(state, z[None, t : t + 6], phases(t, 6)[None])
+    ours, seasonal = np.mean(errors, axis=0)
+    assert ours < 0.9 * seasonal
+    chosen = model.config
+    assert min(chosen.leak_rate, chosen.spectral_radius, chosen.ridge, chosen.lags) > 0
+    again = fit(chosen, SETTING, replace(rows, validation=np.zeros(1, np.int64)), Run())
+    assert again.config == chosen
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 13, 30])
+@pytest.mark.parametrize("series", [0, COLD])
+def test_short_and_cold_series_are_forecast(count, series):
+    model = fit(SMALL, SETTING, history(waves(400), waves(350, 1), held=48), Run())
+    state = absorbed(model, waves(count, 2), series)
+    prediction = model.predict(state, phases(count, 6)[None])
+    assert np.isfinite(prediction.quantiles).all() and (prediction.scale > 0).all()
+    assert np.abs(prediction.quantiles[..., MEDIAN]).max() < 10
+
+
+@pytest.mark.parametrize(
+    "z",
+    [np.full(200, 3.0), np.full(200, np.nan), waves(1), waves(5), waves(40), waves(200, gaps=0.6)],
+    ids=["constant", "nothing", "one", "five", "forty", "holes"],
+)
+def test_poor_histories_are_fitted_and_forecast(z):
+    model = fit(SMALL, SETTING, history(z, held=len(z) // 4), Run())
+    prediction = model.predict(absorbed(model, z), phases(len(z), 6)[None])
+    assert np.isfinite(prediction.quantiles).all() and (prediction.scale > 0).all()
+    if np.ptp(z) == 0:  # also where there is one value
+        np.testing.assert_allclose(prediction.quantiles[..., MEDIAN], z[0], atol=1e-5)
+
+
+def test_blocks_see_what_predict_sees():
+    z = waves(100, gaps=0.1)
+    model, state = network(SETTLED, SETTING, np.ones(2)), None
+    state = model.start(np.array([0]))
+    (block,) = blocks(model, history(z), 0)
+    for t in range(100):
+        state = model.absorb(state, z[None, [t]], phases(t, 1)[None])
+        windows = model.memory.extend(state["ring"], state["seen"])
+        centred, _, _ = model.centre(windows, state["seen"], np.array([0]))
+        np.testing.assert_array_equal(block.centred[t], centred[0])
+
+
+def test_a_config_that_makes_no_sense_is_refused():
+    for wrong in ({"units": 0}, {"leak_rate": 1.5}, {"spectral_radius": -1.0}, {"ridge": -1.0}):
+        with pytest.raises(ValueError):
+            ESNConfig(**wrong)

@@ -1,0 +1,325 @@
+"""RNN and GRU: NumPy against torch, both against torch.nn, and what training promises."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
+from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment, window
+from forecast.training import network
+from forecast.training.recurrent import fit, pinball, rate
+from forecast.training.run import Run
+from forecast.training.windows import Batch, Windows
+
+LOAD = Setting(horizon=10, seasons=(6, 18), year=True)
+PRICES = Setting(horizon=3, difference=True)
+CONFIGS = [
+    GRUConfig(units=5, head=7, embedding=3, members=2),
+    RNNConfig(units=5, head=7, embedding=3, members=2),
+    RNNConfig(units=5, head=7, embedding=3, members=2, activation="relu"),
+]
+RUN = Run()
+
+
+def made(config, setting, series=4, seed=0):
+    """A net with random biases too, so that none of them can be left out unnoticed."""
+    rng = np.random.default_rng(seed)
+    arrays = network.initial(config, setting, series)
+    arrays = {k: v + rng.normal(0, 0.1, v.shape).astype(np.float32) for k, v in arrays.items()}
+    zero = np.zeros_like(arrays["embedding"][:, :1])
+    arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
+    return Recurrent(replace(config, shrink=1.0), setting, arrays)
+
+
+def ringed(model, series, gaps=0.0, seed=1):
+    rng = np.random.default_rng(seed)
+    state = model.start(series)
+    rows = rng.normal(size=(len(series), state["ring"].shape[1] + 5)).cumsum(axis=1) * 0.1
+    rows[rng.random(rows.shape) < gaps] = np.nan
+    return model.absorb(state, rows, np.zeros((*rows.shape, 1)))
+
+
+def phases(setting, n, seed=2):
+    shape = (n, setting.horizon, len(setting.seasons) + 1)
+    return np.random.default_rng(seed).random(shape)
+
+
+def twin(model, state, target, dtype):
+    """What the torch network says of the same ring: quantiles (N, H, Q) in units of z."""
+    members = model.config.members
+    a = {k: torch.tensor(v, dtype=dtype) for k, v in model.arrays.items()}
+    a["embedding"] = a["embedding"][:, :-1]
+    names = np.where(state["series"] == COLD, a["embedding"].shape[1], state["series"])
+    ring = torch.tensor(state["ring"]).expand(members, -1, -1)
+    first = torch.tensor(target[:, 0], dtype=dtype).expand(members, -1, -1)
+    x, level, spread = network.window(ring, model.config, model.setting)
+    series = torch.tensor(names).expand(members, -1)
+    out = network.net(a, x.to(dtype), first, series, model.config, model.setting).mean(0)
+    steps = np.sqrt(np.arange(1, model.setting.horizon + 1)) if model.setting.difference else 1.0
+    unit = spread[0].numpy()[:, None] * steps * np.ones(model.setting.horizon)
+    return level[0].numpy()[:, None, None] + unit[..., None] * out.double().numpy()
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("setting", [LOAD, PRICES])
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+def test_numpy_equals_the_torch_twin(config, setting, gaps):
+    model = made(config, setting)
+    series = np.array([0, 3, COLD, 1])
+    state, target = ringed(model, series, gaps), phases(setting, 4)
+    ours = model.predict(state, target).quantiles
+    close = 2e-6 * max(np.abs(ours).max(), 1)
+    np.testing.assert_allclose(ours, twin(model, state, target, torch.float32), atol=close)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("setting", [LOAD, PRICES])
+def test_numpy_equals_the_torch_twin_in_float64(config, setting, monkeypatch):
+    model = made(config, setting)
+    arrays = {k: v.astype(np.float64) for k, v in model.arrays.items()}
+    model = replace(model, arrays=arrays)
+    monkeypatch.setattr(np, "float32", np.float64)
+    series = np.array([0, 3, COLD, 1])
+    state, target = ringed(model, series), phases(setting, 4)
+    ours = model.predict(state, target).quantiles
+    close = 1e-12 * max(np.abs(ours).max(), 1)
+    np.testing.assert_allclose(ours, twin(model, state, target, torch.float64), atol=close)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_the_recurrence_is_that_of_torch_nn(config):
+    model = made(replace(config, members=1), LOAD)
+    a, size = model.arrays, config.units
+    inputs = a["W"].shape[1]
+    if config.cell == "gru":
+        cell = torch.nn.GRUCell(inputs, size)
+        hidden_bias = np.concatenate([np.zeros(2 * size), a["c"][0]])
+    else:
+        cell = torch.nn.RNNCell(inputs, size, nonlinearity=config.activation)
+        hidden_bias = np.zeros(size)
+    with torch.no_grad():
+        cell.weight_ih.copy_(torch.tensor(a["W"][0].T))
+        cell.weight_hh.copy_(torch.tensor(a["U"][0].T))
+        cell.bias_ih.copy_(torch.tensor(a["b"][0]))
+        cell.bias_hh.copy_(torch.tensor(hidden_bias))
+        u = torch.randn(6, 4, inputs, generator=torch.Generator().manual_seed(0))
+        h, ours = torch.zeros(4, size), np.zeros((1, 4, size), np.float32)
+        for step in u:
+            h = cell(step, h)
+            ours = model._step(step.numpy()[None] @ a["W"] + a["b"][:, None], ours)
+    np.testing.assert_allclose(ours[0], h.numpy(), atol=1e-6)
+
+
+def test_relu_starts_from_the_identity():
+    arrays = network.initial(CONFIGS[2], LOAD, 1)
+    np.testing.assert_array_equal(arrays["U"], np.tile(np.eye(5, dtype=np.float32), (2, 1, 1)))
+
+
+def test_the_first_quantiles_are_normal_around_a_mix_of_the_past():
+    config = replace(CONFIGS[0], members=1)
+    arrays = network.initial(config, LOAD, 1)
+    for name in ("head", "mix"):
+        arrays[name][:] = 0
+    model = Recurrent(config, LOAD, {**arrays, "embedding": np.zeros((1, 2, 0), np.float32)})
+    x = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
+    calendar = np.zeros((2, 6, 16), np.float32)
+    out = model.net(x, calendar, calendar[:, 0], np.array([0, 0]))[0]
+    np.testing.assert_allclose(out[:, :6, MEDIAN], (x[:, -3] + x[:, -1]) / 2, rtol=1e-5)
+    from statistics import NormalDist
+
+    spread = network.FIRST_SPREAD * NormalDist().inv_cdf(0.9)
+    np.testing.assert_allclose(out[..., -3] - out[..., MEDIAN], spread, rtol=1e-4)
+
+
+def test_quantiles_never_cross_whatever_the_parameters():
+    model = made(CONFIGS[0], LOAD, seed=3)
+    for array in model.arrays.values():
+        array *= 30
+    state = ringed(model, np.arange(4))
+    assert (np.diff(model.predict(state, phases(LOAD, 4)).quantiles, axis=-1) >= 0).all()
+
+
+@pytest.mark.parametrize("setting", [LOAD, PRICES])
+def test_a_window_of_missing_rows_is_finite(setting):
+    model = made(CONFIGS[0], setting)
+    state = model.start(np.array([0, COLD]))
+    assert np.isfinite(model.predict(state, phases(setting, 2)).quantiles).all()
+
+
+def test_a_window_fills_gaps_with_the_same_hour_of_other_days():
+    ring = np.tile(np.arange(6.0), 6)[None]
+    ring[0, 20] = np.nan
+    seen = window(ring, CONFIGS[0], LOAD)
+    whole = window(np.tile(np.arange(6.0), 6)[None], CONFIGS[0], LOAD)
+    assert seen.x[0, 3, 2] == pytest.approx(whole.x[0, 3, 2], abs=0.1)
+    assert np.isfinite(seen.x).all()
+
+
+def wave(rows=400, series=3, held=60, seed=0):
+    rng = np.random.default_rng(seed)
+    t = np.arange(rows)
+    z = np.stack(
+        [np.sin(2 * np.pi * t / 6 + i) + 0.1 * rng.normal(size=rows) for i in range(series)]
+    )
+    angles = np.stack([t % 6 / 6, t % 18 / 18, t / 4000], axis=-1)
+    return History(
+        z.ravel(),
+        np.tile(angles, (series, 1)),
+        np.arange(series + 1) * rows,
+        np.full(series, held),
+    )
+
+
+SMALL = GRUConfig(units=8, head=12, embedding=2, members=2, updates=60, batch=16, dropout=0.0)
+
+
+def test_training_learns_a_wave():
+    model = fit(SMALL, LOAD, wave(), RUN)
+    state = model.start(np.arange(3))
+    history = wave()
+    z = history.z.reshape(3, -1)
+    state = model.absorb(state, z[:, :-10], history.phases.reshape(3, 400, 3)[:, :-10])
+    out = model.predict(state, history.phases.reshape(3, 400, 3)[:, -10:]).quantiles
+    assert np.abs(out[..., MEDIAN] - z[:, -10:]).mean() < 0.2
+
+
+def test_the_same_seed_gives_the_same_arrays_and_another_seed_others():
+    one, two = fit(SMALL, LOAD, wave(), RUN), fit(SMALL, LOAD, wave(), RUN)
+    other = fit(SMALL, replace(LOAD, seed=5), wave(), RUN)
+    assert all((one.arrays[k] == two.arrays[k]).all() for k in one.arrays)
+    assert (one.arrays["W"] != other.arrays["W"]).any()
+
+
+def test_a_cut_schedule_repeats_the_updates_of_the_whole_one():
+    first = fit(SMALL, LOAD, wave(), RUN)
+    assert 0 < first.config.stop <= 60
+    again = fit(first.config, LOAD, wave(), RUN)
+    assert again.config.stop == first.config.stop
+    assert all((first.arrays[k] == again.arrays[k]).all() for k in first.arrays)
+
+
+class StopError(Exception):
+    pass
+
+
+def test_a_training_cut_short_goes_on_to_the_same_bytes(tmp_path):
+    config = replace(SMALL, dropout=0.2)
+    whole = fit(config, LOAD, wave(), RUN)
+
+    def stop_half_way(stage, done, note):
+        if done >= 0.5:
+            raise StopError
+
+    prefix = tmp_path / "model.checkpoint"
+    with pytest.raises(StopError):
+        fit(config, LOAD, wave(), Run(progress=stop_half_way, checkpoint=prefix))
+    told = []
+    watch = lambda stage, done, note: told.append(done)  # noqa: E731
+    again = fit(config, LOAD, wave(), Run(progress=watch, checkpoint=prefix, resume=True))
+    assert told[0] > 0.5
+    assert again.config == whole.config
+    assert all((again.arrays[k] == whole.arrays[k]).all() for k in whole.arrays)
+
+
+def test_a_checkpoint_of_other_data_is_left_alone(tmp_path):
+    prefix = tmp_path / "model.checkpoint"
+    fit(SMALL, LOAD, wave(), Run(checkpoint=prefix))
+    told = []
+    watch = lambda stage, done, note: told.append(done)  # noqa: E731
+    fit(SMALL, LOAD, wave(seed=1), Run(progress=watch, checkpoint=prefix, resume=True))
+    assert told[0] < 0.5
+
+
+def test_held_back_rows_are_not_learned_from():
+    history = wave()
+    z = history.z.reshape(3, -1).copy()
+    z[:, -60:] = 1e3 * np.random.default_rng(9).normal(size=(3, 60))
+    config = replace(SMALL, stop=40)
+    clean = fit(config, LOAD, history, RUN)
+    assert clean.config.stop == 40
+    spoilt = fit(config, LOAD, replace(history, z=z.ravel()), RUN)
+    assert all((clean.arrays[k] == spoilt.arrays[k]).all() for k in clean.arrays)
+
+
+def test_draws_stay_inside_the_training_rows_and_often_end_at_home():
+    history = wave(held=60)
+    windows = Windows(history, 36, 10, "cpu")
+    picks = windows.draw(np.random.default_rng(0), (50, 40), 0.5, 6)
+    series, seen, name = picks.reshape(-1, 3).T.numpy()
+    assert seen.min() >= 1
+    assert seen.max() <= 340 - 5
+    assert np.mean((340 - 10 - seen) % 6 == 0) > 0.5
+    assert 0.02 < np.mean(name == 3) < 0.2
+    assert set(series) == {0, 1, 2}
+
+
+def test_a_batch_shows_no_held_back_target_in_training():
+    windows = Windows(wave(held=60), 36, 10, "cpu")
+    batch = windows.batch(torch.tensor([[0, 335, 0]]), training=True)
+    assert isinstance(batch, Batch)
+    assert batch.target.isnan()[0].tolist() == [False] * 5 + [True] * 5
+    np.testing.assert_array_equal(batch.ring[0].numpy(), wave().z[335 - 36 : 335])
+
+
+def test_pinball_equals_a_loop():
+    rng = np.random.default_rng(0)
+    q, y = rng.normal(size=(2, 4, 3, len(LEVELS))), rng.normal(size=(2, 4, 3))
+    y[0, 1, 2] = np.nan
+    expected = []
+    for m in range(2):
+        losses = [
+            max(p * (y[m, b, h] - q[m, b, h, k]), (p - 1) * (y[m, b, h] - q[m, b, h, k]))
+            for b in range(4) for h in range(3) for k, p in enumerate(LEVELS)
+            if not np.isnan(y[m, b, h])
+        ]  # fmt: skip
+        expected.append(np.mean(losses))
+    ours = pinball(torch.tensor(q), torch.tensor(y), torch.tensor(LEVELS, dtype=torch.float64))
+    np.testing.assert_allclose(ours.numpy(), expected)
+
+
+def test_the_rate_rises_then_falls_to_nothing():
+    steps = [rate(SMALL, k) for k in range(SMALL.updates)]
+    assert max(steps) <= SMALL.rate
+    assert np.argmax(steps) < 12
+    assert steps[-1] < 1e-4 * SMALL.rate + 1e-9
+
+
+def test_prices_shrink_to_the_random_walk_when_there_is_nothing_to_learn():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(4, 500)).cumsum(axis=1) * 0.01
+    history = History(z.ravel(), np.zeros((2000, 1)), np.arange(5) * 500, np.full(4, 100))
+    model = fit(replace(SMALL, context=20), PRICES, history, RUN)
+    assert model.config.shrink <= 0.3
+    state = model.absorb(model.start(np.arange(4)), z, np.zeros((4, 500, 1)))
+    out = model.predict(state, np.zeros((4, 3, 1))).quantiles
+    assert np.abs(out[..., MEDIAN] - z[:, -1:]).max() < 0.01
+
+
+def test_segments_default_to_the_season():
+    assert segment(SMALL, LOAD) == 6
+    assert segment(SMALL, PRICES) == 1
+
+
+def test_sizes_no_net_can_have_are_refused():
+    with pytest.raises(ValueError, match="units"):
+        GRUConfig(units=0)
+    with pytest.raises(ValueError, match="dropout"):
+        RNNConfig(dropout=1.0)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_net_trained_on_the_gpu_is_served_by_numpy(config):
+    tiny = replace(config, updates=30, batch=16, dropout=0.0)
+    gpu = fit(tiny, LOAD, wave(), Run(device="cuda:0"))
+    cpu = fit(tiny, LOAD, wave(), RUN)
+    state = ringed(gpu, np.arange(3))
+    target = phases(LOAD, 3)
+    np.testing.assert_allclose(
+        gpu.predict(state, target).quantiles, twin(gpu, state, target, torch.float32), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        gpu.predict(state, target).quantiles, cpu.predict(state, target).quantiles, atol=0.05
+    )

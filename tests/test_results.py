@@ -1,0 +1,219 @@
+"""Scores of a benchmark against the arena's formulas, written out in pandas."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forecast import metrics
+from forecast.data.clock import DAY, HOUR, Clock
+from forecast.errors import UsageError
+from forecast.results import DECILES, LEVELS, Benchmark, ModelRun, Task
+
+
+def benchmark(prices=False, n=4, windows=6, horizon=12, seed=0, **changes):
+    """A benchmark of random forecasts: snaive poor, snaive-week better, gru best."""
+    rng = np.random.default_rng(seed)
+    rows = n * windows * horizon
+    series = np.repeat(np.arange(n), windows * horizon)
+    step = np.tile(np.arange(1, horizon + 1), n * windows)
+    cutoff = np.tile(np.repeat(np.arange(windows) * horizon, horizon), n)
+    y = (1.0 + series) * (10 + rng.standard_normal(rows))
+    names = {"naive": 2.0, "snaive": 3.0, "snaive-week": 1.5, "gru": 0.5}
+    fields = {
+        "ids": tuple(f"s{i}" for i in range(n)),
+        "clock": Clock("trading", unit="D") if prices else Clock("fixed", HOUR, (24, 168)),
+        "name": "made up",
+        "horizon": horizon,
+        "windows": windows,
+        "stride": horizon,
+        "season": 1 if prices else 24,
+        "prices": prices,
+        "series": series,
+        "cutoff": cutoff * (DAY if prices else HOUR),
+        "ds": (cutoff + step) * (DAY if prices else HOUR),
+        "step": step,
+        "y": y,
+        "origin": y + rng.standard_normal(rows),
+        "mae_scale": rng.uniform(1, 5, n),
+        "mse_scale": rng.uniform(1, 20, n),
+        "levels": LEVELS,
+        "runs": {name: random_run(rng, name, y, size) for name, size in names.items()},
+    }
+    return Benchmark(**(fields | changes))
+
+
+def random_run(rng, name, y, size):
+    mean = y + size * rng.standard_normal(len(y))
+    quantiles = mean[:, None] + np.sort(size * rng.standard_normal((len(y), len(LEVELS))), axis=1)
+    return ModelRun(name, mean, quantiles, 1.5, 0.25, 1000, "cpu")
+
+
+def arena(b, name):
+    """The arena scorer's `figures`, for rows whose truth is there."""
+    run, kept = b.runs[name], np.isfinite(b.y)
+    columns = [LEVELS.index(p) for p in DECILES]
+    y, mean, q = b.y[kept], run.mean[kept], run.quantiles[kept][:, columns]
+    uid, median = b.series[kept], q[:, 4]
+    ae, se = np.abs(y - median), (y - mean) ** 2
+    by = pd.DataFrame(
+        {
+            "uid": uid,
+            "mase": ae / b.mae_scale[uid],
+            "msse": se / b.mse_scale[uid],
+            "smape": 200 * ae / (np.abs(y) + np.abs(median)),
+            "mape": np.where(np.abs(y) > 1e-9, 100 * ae / np.abs(y), np.nan),
+        }
+    )
+    by = by.groupby("uid").mean()
+    loss = 2 * np.mean(
+        [np.maximum(p * (y - q[:, i]), (p - 1) * (y - q[:, i])) for i, p in enumerate(DECILES)],
+        axis=0,
+    )
+    return {
+        "mase": by["mase"].mean(),
+        "rmsse": np.sqrt(by["msse"]).mean(),
+        "smape": by["smape"].mean(),
+        "mape": by["mape"].mean(),
+        "mae": ae.mean(),
+        "rmse": np.sqrt(se.mean()),
+        "bias": (mean - y).mean(),
+        "wql": loss.sum() / np.abs(y).sum(),
+        "cover80": np.mean((y >= q[:, 0]) & (y <= q[:, -1])),
+    }
+
+
+@pytest.mark.parametrize("holes", [0.0, 0.2])
+def test_scores_equal_the_arenas(holes):
+    b = benchmark()
+    b.y[np.random.default_rng(1).random(len(b.y)) < holes] = np.nan
+    for score in b.scores():
+        for name, expected in arena(b, score.model).items():
+            assert getattr(score, name) == pytest.approx(expected, rel=1e-10), (score.model, name)
+        assert score.rows == np.isfinite(b.y).sum()
+        assert score.missing == 0
+
+
+def test_leaderboard_order_and_baseline():
+    b = benchmark()
+    assert b.baseline == "snaive-week"
+    assert [s.model for s in b.scores()] == ["gru", "snaive-week", "naive", "snaive"]
+    gru, week = b.score("gru"), b.score("snaive-week")
+    assert gru.skill == pytest.approx(1 - gru.mase / week.mase)
+    assert gru.skill_wql == pytest.approx(1 - gru.wql / week.wql)
+    assert week.skill == week.skill_wql == 0.0
+    assert (gru.fit_seconds, gru.predict_seconds, gru.parameters) == (1.5, 0.25, 1000)
+
+
+def test_a_missing_row_is_scored_as_the_daily_naive():
+    runs = benchmark().runs
+    gru, snaive = runs["gru"], runs["snaive"]
+    gru.mean[:5] = np.nan
+    gru.quantiles[10, 3] = np.inf
+    b = benchmark(runs=runs)
+    score = b.score("gru")
+    assert score.missing == 6
+    for rows in (slice(0, 5), slice(10, 11)):
+        gru.mean[rows] = snaive.mean[rows]
+        gru.quantiles[rows] = snaive.quantiles[rows, LEVELS.index(0.5)][:, None]
+    expected = arena(b, "gru")
+    assert score.mase == pytest.approx(expected["mase"])
+    assert score.wql == pytest.approx(expected["wql"])
+    assert score.rmse == pytest.approx(expected["rmse"])
+
+
+def test_a_failed_model_stands_last_without_scores():
+    b = benchmark()
+    b.runs["gru"].failed = "did not converge"
+    last = b.scores()[-1]
+    assert last.model == "gru"
+    assert math.isnan(last.mase)
+    assert np.isnan(b.by_step("gru")).all()
+
+
+def test_a_failed_baseline_is_not_chosen():
+    runs = benchmark().runs
+    runs["snaive-week"].failed = "too short"
+    assert benchmark(runs=runs).baseline == "snaive"
+    assert benchmark(runs={"gru": runs["gru"]}).baseline == "gru"
+
+
+def test_error_by_step_averages_to_mase():
+    b = benchmark()
+    for name in b.runs:
+        assert b.by_step(name).mean() == pytest.approx(b.score(name).mase)
+        assert b.by_series(name).mean() == pytest.approx(b.score(name).mase)
+    slow = np.zeros(b.horizon)
+    median = b.runs["gru"].quantiles[:, LEVELS.index(0.5)]
+    for i in range(len(b.y)):
+        slow[b.step[i] - 1] += abs(b.y[i] - median[i]) / b.mae_scale[b.series[i]]
+    np.testing.assert_allclose(b.by_step("gru"), slow / (4 * b.windows), rtol=1e-12)
+
+
+def test_series_without_a_scale_are_left_out_and_counted():
+    b = benchmark()
+    b.mae_scale[1], b.mse_scale[1] = 0.0, np.nan
+    b.y[3] = 0.0
+    score = b.score("gru")
+    assert (score.unscaled, score.zero_truths) == (1, 1)
+    part = b.series != 1
+    expected = metrics.mase(
+        b.y[part], b.quantile("gru", 0.5)[part], np.unique(b.series[part], return_inverse=True)[1],
+        b.mae_scale[[0, 2, 3]],
+    )  # fmt: skip
+    assert score.mase == pytest.approx(expected)
+    assert np.isfinite(b.by_step("gru")).all()
+
+
+def test_prices_are_scored_against_the_random_walk():
+    b = benchmark(prices=True, horizon=3)
+    walk = b.runs["naive"]
+    walk.mean[:] = b.origin
+    walk.quantiles[:] = b.origin[:, None]
+    assert b.baseline == "naive"
+    score = b.score("naive")
+    assert score.r2_vs_rw == pytest.approx(0.0)
+    assert math.isnan(score.hit_rate)
+    gru, first = b.score("gru"), b.step == 1
+    up = (b.y > b.origin) == (b.quantile("gru", 0.5) > b.origin)
+    assert gru.hit_rate == pytest.approx(up[first].mean())
+    assert gru.hit_low < gru.hit_rate < gru.hit_high
+    num = den = 0.0
+    for i in range(len(b.y)):
+        num += (b.y[i] - b.runs["gru"].mean[i]) ** 2 / b.mse_scale[b.series[i]]
+        den += (b.y[i] - b.origin[i]) ** 2 / b.mse_scale[b.series[i]]
+    assert gru.r2_vs_rw == pytest.approx(1 - num / den)
+    assert math.isnan(benchmark().score("gru").r2_vs_rw)
+
+
+def test_a_task_refuses_what_cannot_be():
+    assert Task(24).step == 24
+    assert Task(24, stride=6).step == 6
+    with pytest.raises(UsageError, match="windows is 0"):
+        Task(24, windows=0)
+
+
+def test_losses_by_cutoff_equal_a_loop():
+    b = benchmark(windows=5)
+    expected = []
+    for cut in np.unique(b.cutoff):
+        here = b.cutoff == cut
+        error = np.abs(b.y - b.runs["gru"].quantiles[:, LEVELS.index(0.5)])[here]
+        expected.append(np.mean(error / b.mae_scale[b.series[here]]))
+    np.testing.assert_allclose(b.losses("gru"), expected)
+
+
+def test_a_clear_difference_from_the_baseline_has_a_small_p_by_holm():
+    from forecast.significance import diebold_mariano, holm
+
+    b = benchmark(windows=30)
+    assert b.score("gru").p < 0.001
+    assert math.isnan(b.score(b.baseline).p)
+    names = [name for name in b.runs if name != b.baseline]
+    raw = [diebold_mariano(b.losses(n), b.losses(b.baseline)).p for n in names]
+    np.testing.assert_allclose([b.score(n).p for n in names], holm(np.array(raw)))
+
+
+def test_few_cutoffs_have_no_p():
+    assert all(math.isnan(score.p) for score in benchmark(windows=6).scores())

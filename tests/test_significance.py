@@ -1,0 +1,86 @@
+"""Diebold-Mariano and Holm against statsmodels, a loop, and the size of the test by simulation."""
+
+import numpy as np
+import pytest
+
+from forecast.significance import FEWEST, diebold_mariano, holm, long_run_variance
+
+
+def losses(n=120, shift=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    shared = rng.normal(size=n) ** 2
+    return shared + rng.normal(size=n) ** 2 + shift, shared + rng.normal(size=n) ** 2
+
+
+@pytest.mark.parametrize("lags", [0, 1, 4])
+def test_the_statistic_is_the_hac_t_value_of_a_constant(lags):
+    from statsmodels.api import OLS
+
+    a, b = losses()
+    d = a - b
+    fit = OLS(d, np.ones(len(d))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
+    n = len(d)
+    ours = diebold_mariano(a, b, lags=lags)
+    assert ours.statistic == pytest.approx(fit.tvalues[0] * np.sqrt((n - 1) / n), rel=1e-10)
+    assert ours.difference == pytest.approx(d.mean())
+    assert ours.cutoffs == n
+
+
+def test_the_p_value_is_students():
+    from scipy.stats import t
+
+    verdict = diebold_mariano(*losses(40))
+    assert verdict.p == pytest.approx(2 * t.sf(abs(verdict.statistic), 39))
+
+
+def test_the_small_sample_correction_of_overlapping_windows():
+    a, b = losses(50)
+    n, h = 50, 5
+    plain = (a - b).mean() / np.sqrt(long_run_variance(a - b, 4) / n)
+    factor = np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    assert diebold_mariano(a, b, overlap=h, lags=4).statistic == pytest.approx(plain * factor)
+
+
+def test_long_run_variance_equals_a_loop():
+    d = np.random.default_rng(1).normal(size=30).cumsum()
+    m, total = d.mean(), 0.0
+    for k in range(-3, 4):
+        weight = 1 - abs(k) / 4
+        pairs = [(d[i] - m) * (d[i + abs(k)] - m) for i in range(30 - abs(k))]
+        total += weight * sum(pairs) / 30
+    assert long_run_variance(d, 3) == pytest.approx(total)
+
+
+def test_equal_forecasters_are_told_apart_one_time_in_twenty():
+    hits = [diebold_mariano(*losses(80, seed=s)).p < 0.05 for s in range(600)]
+    assert 0.02 < np.mean(hits) < 0.1
+
+
+def test_a_real_difference_is_found_and_its_sign_says_who_is_better():
+    verdict = diebold_mariano(*losses(200, shift=-0.8))
+    assert verdict.p < 0.001
+    assert verdict.difference < 0
+    mirrored = diebold_mariano(*losses(200, shift=-0.8)[::-1])
+    assert mirrored.statistic == pytest.approx(-verdict.statistic)
+
+
+def test_too_few_cutoffs_or_no_difference_give_no_p():
+    a, b = losses(FEWEST - 1)
+    assert np.isnan(diebold_mariano(a, b).p)
+    assert np.isnan(diebold_mariano(a, a).p)
+    same = np.ones(50)
+    assert np.isnan(diebold_mariano(same, same).p)
+
+
+def test_missing_cutoffs_are_left_out():
+    a, b = losses(60)
+    gappy = np.where(np.arange(60) == 7, np.nan, a)
+    kept = np.arange(60) != 7
+    assert diebold_mariano(gappy, b).cutoffs == 59
+    assert diebold_mariano(gappy, b) == diebold_mariano(a[kept], b[kept])
+
+
+def test_holm_by_hand():
+    found = holm(np.array([0.01, 0.04, np.nan, 0.03]))
+    np.testing.assert_allclose(found, [0.03, 0.06, np.nan, 0.06])
+    assert holm(np.array([0.9, 0.8])).max() == 1.0
