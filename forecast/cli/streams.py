@@ -2,7 +2,9 @@
 
 import io
 import os
+import select
 import shutil
+import signal
 import stat
 import sys
 from contextlib import suppress
@@ -26,11 +28,35 @@ def stdin_holds() -> Literal["data", "terminal", "nothing"]:
 def stdin() -> BinaryIO:
     """Return standard input, or nothing when it is closed.
 
-    Nothing is held back: each read is one of the system's, within which Python hears a signal.
+    Nothing is held back: a read returns what the system has, and a signal ends a wait for more.
     """
     if sys.stdin is None:
         return io.BytesIO()
-    return cast(BinaryIO, io.FileIO(0, closefd=False))
+    return cast(BinaryIO, io.FileIO(0, closefd=False) if os.name == "nt" else _Heard())
+
+
+class _Heard(io.RawIOBase):
+    """Standard input whose reads cannot miss a signal.
+
+    A signal that comes after Python last looked for one and before the system's read begins would
+    wait for the next byte. The system's own read is only called where bytes are, and the wait for
+    them ends as soon as a signal has written to the wake-up pipe.
+    """
+
+    def __init__(self) -> None:
+        self._wakes, waker = os.pipe()
+        os.set_blocking(waker, False)
+        signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if size < 0:
+            return self.readall() or b""
+        while 0 not in select.select([0, self._wakes], [], [])[0]:
+            os.read(self._wakes, 1)
+        return os.read(0, size)
 
 
 def emit(content: bytes, output: str | None) -> None:
