@@ -1,10 +1,15 @@
 """What a model is: a frozen config, named arrays, and three verbs over a carried state.
 
 Models see the transformed series `z` (scaled, logged or not), never the raw one, and know the
-calendar only as phases. A state is a dict of arrays whose leading axis is the series, so that
-states can be cut, joined and saved without knowing the model.
+calendar only as phases. Covariates stand behind the phases in the same array, static ones first,
+then known, then past: S + 1 + D + K + P columns for rows that are absorbed, without the past ones
+for steps that are forecast. They are finite and of mean 0 and variance 1 over the training rows.
+A model that has no use for covariates reads the first S + 1 columns. A state is a dict of arrays
+whose leading axis is the series, so that states can be cut, joined and saved without knowing the
+model.
 
-Shapes: N series, T rows, H horizon, Q quantile levels, S seasons.
+Shapes: N series, T rows, H horizon, Q quantile levels, S seasons; D static, K known, P past
+covariates.
 """
 
 from dataclasses import dataclass
@@ -33,6 +38,9 @@ class Setting:
     difference: bool = False  # prices: model the changes of z, forecast from its last value
     year: bool = False  # whether the history is long enough to learn the time of year
     seed: int = 0
+    static: tuple[str, ...] = ()  # columns of covariates behind the phases, in this order
+    known: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +63,11 @@ class Model(Protocol):
         ...
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
-        """Carry `state` over rows `z` (N, T), NaN where missing, at `phases` (N, T, S + 1)."""
+        """Carry `state` over rows `z` (N, T), NaN where missing, at `phases` (N, T, columns)."""
         ...
 
     def predict(self, state: State, phases: Floats) -> Prediction:
-        """Forecast the steps at `phases` (N, H, S + 1) that follow the state."""
+        """Forecast the steps at `phases` (N, H, all but the past ones) that follow the state."""
         ...
 
 
@@ -72,7 +80,7 @@ class History:
     """
 
     z: Floats  # (T,) transformed, NaN where missing
-    phases: Floats  # (T, S + 1)
+    phases: Floats  # (T, S + 1 + D + K + P)
     offsets: NDArray[np.int64]  # (N + 1,)
     validation: NDArray[np.int64]  # (N,)
 

@@ -100,7 +100,7 @@ class ESN(Linear):
         parts += [value - centred[:, [-1 - season]] for season in seasons]
         parts += [fourier(phases[:, s], min(2, season // 2)) for s, season in enumerate(seasons)]
         if self.setting.year:
-            parts.append(fourier(phases[:, -1], 1))
+            parts.append(fourier(phases[:, len(seasons)], 1))
         return np.concatenate(parts, axis=1)
 
     def drive(self, m: int, x: Singles, inputs: Floats) -> Singles:

@@ -126,7 +126,7 @@ class Readout:
             harmonics = min(self.harmonics, seasons[-1] // 2)
             parts.append(fourier(phases[:, len(seasons) - 1], harmonics))
         if self.setting.year:
-            parts.append(fourier(phases[:, -1], 2))
+            parts.append(fourier(phases[:, len(seasons)], 2))
         return np.concatenate(parts, axis=1)
 
     @property

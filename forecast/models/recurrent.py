@@ -122,7 +122,7 @@ def calendar(phases: Floats, setting: Setting) -> Floats:
     """Return sines and cosines (..., K) of `phases` (..., S + 1)."""
     waves = [(k, n + 1) for k in range(len(setting.seasons)) for n in range(HARMONICS[min(k, 1)])]
     if setting.year:
-        waves += [(-1, n + 1) for n in range(YEAR_HARMONICS)]
+        waves += [(len(setting.seasons), n + 1) for n in range(YEAR_HARMONICS)]
     if not waves:
         return np.zeros((*phases.shape[:-1], 0))
     angle = 2 * np.pi * np.stack([n * phases[..., k] for k, n in waves], axis=-1)

@@ -135,7 +135,7 @@ def calendar(phases: Tensor, setting: Setting) -> Tensor:
     """Return sines and cosines (..., K) of `phases` (..., S + 1)."""
     waves = [(k, n + 1) for k in range(len(setting.seasons)) for n in range(HARMONICS[min(k, 1)])]
     if setting.year:
-        waves += [(-1, n + 1) for n in range(YEAR_HARMONICS)]
+        waves += [(len(setting.seasons), n + 1) for n in range(YEAR_HARMONICS)]
     if not waves:
         return phases[..., :0]
     angle = 2 * math.pi * torch.stack([n * phases[..., k] for k, n in waves], dim=-1)
