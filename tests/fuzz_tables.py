@@ -5,7 +5,7 @@
 Seeds are small tables of every dialect and layout; each is cut, spliced, repeated and spoilt at
 random. Whatever ends in something else than a panel or a DataError is kept in the corpus folder,
 cut down to what still breaks. Exit 1 when there is such a case. `tests/test_fuzz.py` runs a short
-form, and every case under `tests/corpus`.
+form and every case that was found; `tests/fuzz_guided.py` looks for new ones by coverage.
 """
 
 import argparse
@@ -55,7 +55,11 @@ PIECES = [b"", b",", b";", b"\t", b"|", b'"', b'""', b"\n", b"\r\n", b"\r", b"#"
 
 def mutant(rng: random.Random) -> bytes:
     """Return a spoilt table."""
-    text = rng.choice(SEEDS)
+    return spoilt(rng, rng.choice(SEEDS))
+
+
+def spoilt(rng: random.Random, text: bytes) -> bytes:
+    """Return `text` after a few random changes."""
     for _ in range(rng.choice((1, 1, 2, 3, 8))):
         a, b = sorted((rng.randint(0, len(text)), rng.randint(0, len(text))))
         text = rng.choice(CHANGES)(rng, text, a, b)[:20_000]
