@@ -8,7 +8,8 @@ import torch
 
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
 from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment, window
-from forecast.training import network
+from forecast.models.returns import build
+from forecast.training import network, returns
 from forecast.training.recurrent import fit, pinball, rate
 from forecast.training.run import Run
 from forecast.training.windows import Batch, Windows
@@ -26,11 +27,11 @@ RUN = Run()
 def made(config, setting, series=4, seed=0):
     """A net with random biases too, so that none of them can be left out unnoticed."""
     rng = np.random.default_rng(seed)
-    arrays = network.initial(config, setting, series)
+    arrays = (returns if setting.difference else network).initial(config, setting, series)
     arrays = {k: v + rng.normal(0, 0.1, v.shape).astype(np.float32) for k, v in arrays.items()}
     zero = np.zeros_like(arrays["embedding"][:, :1])
     arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
-    return Recurrent(replace(config, shrink=1.0), setting, arrays)
+    return build(replace(config, shrink=1.0), setting, arrays)
 
 
 def ringed(model, series, gaps=0.0, seed=1):
@@ -54,10 +55,13 @@ def twin(model, state, target, dtype):
     names = np.where(state["series"] == COLD, a["embedding"].shape[1], state["series"])
     ring = torch.tensor(state["ring"]).expand(members, -1, -1)
     first = torch.tensor(target[:, 0], dtype=dtype).expand(members, -1, -1)
-    x, level, spread = network.window(ring, model.config, model.setting)
+    price = model.setting.difference
+    x, level, spread = (
+        returns.window(ring) if price else network.window(ring, model.config, model.setting)
+    )
     series = torch.tensor(names).expand(members, -1)
     out = network.net(a, x.to(dtype), first, series, model.config, model.setting).mean(0)
-    steps = np.sqrt(np.arange(1, model.setting.horizon + 1)) if model.setting.difference else 1.0
+    steps = np.sqrt(np.arange(1, model.setting.horizon + 1)) if price else 1.0
     unit = spread[0].numpy()[:, None] * steps * np.ones(model.setting.horizon)
     return level[0].numpy()[:, None, None] + unit[..., None] * out.double().numpy()
 

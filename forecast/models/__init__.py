@@ -31,9 +31,9 @@ _M, _T = "forecast.models", "forecast.training"
 FAMILIES = {
     family.name: family
     for family in (
-        Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.recurrent:Recurrent",
+        Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "Elman network over the last days, quantile head"),
-        Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.recurrent:Recurrent",
+        Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head"),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
                f"{_T}.reservoir:fit", "echo state network, ridge readout"),

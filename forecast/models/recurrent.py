@@ -13,8 +13,7 @@ segments. Everything is normalised by the window itself, so nothing is learnt ab
     base  = sum_j A[step, j](g) x[j][step mod P]   a learned mix of the same hours           (8)
     q     = m + s (base + quantile head(g))        increments by softplus: never crossing    (9)
 
-On prices (`setting.difference`) P is 1, x are the last changes, m is the last value, s their
-exponentially weighted spread times the root of the steps ahead, and there is no base.
+Prices are another matter: models/returns.py.
 
 Shapes: M members averaged, N series, J segments, P steps, I inputs, H horizon, Q levels, C = J P.
 """
@@ -39,7 +38,6 @@ from forecast.models.base import (
 Floats32 = NDArray[np.float32]
 HARMONICS = (3, 3)  # of the first and of the other seasons
 YEAR_HARMONICS = 2
-DECAY = 0.94  # of the spread of changes, RiskMetrics (1996)
 SMALLEST = 1e-4  # spread of a window, in units of scaled z
 CHUNK = 4096  # series forecast at once
 
@@ -151,10 +149,8 @@ class Window:
 
 
 def window(ring: Floats, config: RecurrentConfig, setting: Setting) -> Window:
-    """Normalise `ring` (N, C), or (N, C + 1) on prices, by (1)."""
+    """Normalise `ring` (N, C) by (1)."""
     size = segment(config, setting)
-    if setting.difference:
-        return _changes(ring, size)
     seen = ~np.isnan(ring)
     values = np.where(seen, ring, 0.0)
     recent = level_rows(config, setting)
@@ -166,18 +162,6 @@ def window(ring: Floats, config: RecurrentConfig, setting: Setting) -> Window:
     seen = seen.reshape(x.shape)
     usual = x.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)  # (N, P) same hour, other days
     return Window(np.where(seen, x, usual[:, None]), level, spread)
-
-
-def _changes(ring: Floats, size: int) -> Window:
-    place = np.where(np.isnan(ring), 0, np.arange(ring.shape[1]))
-    filled = np.take_along_axis(ring, np.maximum.accumulate(place, axis=1), axis=1)
-    change = np.nan_to_num(np.diff(filled, axis=1))  # (N, C)
-    weight = DECAY ** np.arange(change.shape[1] - 1, -1, -1.0) * (change != 0)
-    total = weight.sum(axis=1)
-    spread = np.sqrt((weight * change**2).sum(axis=1) / np.maximum(total, 1e-12))
-    spread = np.maximum(spread, SMALLEST)
-    x = np.clip(change / spread[:, None], -10, 10)
-    return Window(x.reshape(len(ring), -1, size), np.nan_to_num(filled[:, -1]), spread)
 
 
 def _mean(values: Floats, seen: NDArray[np.bool_]) -> Floats:
@@ -196,7 +180,7 @@ class Recurrent:
     def start(self, series: NDArray[np.int64]) -> State:
         """Return an empty ring of the last rows, all missing."""
         rows = segment(self.config, self.setting) * context(self.config, self.setting)
-        ring = np.full((len(series), rows + self.setting.difference), np.nan)
+        ring = np.full((len(series), rows), np.nan)
         return {"ring": ring, "series": np.asarray(series, np.int64)}
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
@@ -223,11 +207,7 @@ class Recurrent:
             series,
         )
         shape = out.mean(axis=0, dtype=np.float64)  # (N, H, Q)
-        steps = np.sqrt(np.arange(1, setting.horizon + 1)) if setting.difference else 1.0
-        unit = seen.spread[:, None] * steps * np.ones(setting.horizon)  # (N, H)
-        if setting.difference:
-            middle = shape[..., MEDIAN : MEDIAN + 1]
-            shape = shape - (1 - max(config.shrink, 0.0)) * middle
+        unit = seen.spread[:, None] * np.ones(setting.horizon)  # (N, H)
         quantiles = seen.level[:, None, None] + unit[..., None] * shape  # (9)
         own = (shape[..., -3] - shape[..., 2]) / 2.563  # as a normal's from its 80 % interval
         return quantiles, unit * np.maximum(own, 1e-3)

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from forecast.models.base import LEVELS, MEDIAN, NORMAL, Setting
 from forecast.models.recurrent import (
-    DECAY,
     HARMONICS,
     SMALLEST,
     YEAR_HARMONICS,
@@ -29,6 +28,11 @@ from forecast.training.windows import Batch
 Config = GRUConfig | RNNConfig
 Parameters = dict[str, Tensor]
 FIRST_SPREAD = 0.3  # of the quantiles before training, in spreads of the window
+
+
+def rows(config: Config, setting: Setting) -> int:
+    """Return C, the rows of a context."""
+    return segment(config, setting) * context(config, setting)
 
 
 def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[np.float32]]:
@@ -59,9 +63,8 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
         arrays["c"] = np.zeros((m, r))
     elif config.activation == "relu":
         arrays["U"] = np.tile(np.eye(r), (m, 1, 1))
-    if not setting.difference:
-        arrays["mix"] = uniform(config.head, config.head, days * count) * 0.1
-        arrays["mix_bias"] = np.tile(_first_mix(count, days, size, setting), (m, 1))
+    arrays["mix"] = uniform(config.head, config.head, days * count) * 0.1
+    arrays["mix_bias"] = np.tile(_first_mix(count, days, size, setting), (m, 1))
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
@@ -91,16 +94,12 @@ def forward(a: Parameters, batch: Batch, config: Config, setting: Setting) -> tu
     """Return normalised quantiles (M, B, H, Q) and targets (M, B, H) of windows (M, B, ...)."""
     x, level, spread = window(batch.ring, config, setting)
     out = net(a, x.float(), batch.phases, batch.series, config, setting)
-    steps = torch.arange(1, setting.horizon + 1, device=x.device) if setting.difference else None
-    unit = spread.unsqueeze(-1) * (1.0 if steps is None else steps.sqrt())
-    return out, ((batch.target - level.unsqueeze(-1)) / unit).float()
+    return out, ((batch.target - level.unsqueeze(-1)) / spread.unsqueeze(-1)).float()
 
 
 def window(ring: Tensor, config: Config, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     """Return x (..., J, P), level (...) and spread (...) of `ring` (..., C), by (1)."""
     size = segment(config, setting)
-    if setting.difference:
-        return _changes(ring, size)
     seen = ~ring.isnan()
     values = ring.nan_to_num(0.0)
     recent = level_rows(config, setting)
@@ -112,19 +111,6 @@ def window(ring: Tensor, config: Config, setting: Setting) -> tuple[Tensor, Tens
     mask = seen.unflatten(-1, (-1, size))
     usual = x.sum(-2) / mask.sum(-2).clamp(min=1)
     return torch.where(mask, x, usual.unsqueeze(-2)), level, spread
-
-
-def _changes(ring: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    place = torch.arange(ring.shape[-1], device=ring.device).expand(ring.shape)
-    place = place.masked_fill(ring.isnan(), 0).cummax(-1).values
-    filled = ring.gather(-1, place)
-    change = filled.diff(dim=-1).nan_to_num(0.0)
-    age = torch.arange(change.shape[-1] - 1, -1, -1, device=ring.device, dtype=ring.dtype)
-    weight = DECAY**age * (change != 0)
-    spread = ((weight * change**2).sum(-1) / weight.sum(-1).clamp(min=1e-12)).sqrt()
-    spread = spread.clamp(min=SMALLEST)
-    x = (change / spread.unsqueeze(-1)).clamp(-10, 10)
-    return x.unflatten(-1, (-1, size)), filled[..., -1].nan_to_num(0.0), spread
 
 
 def _mean(values: Tensor, seen: Tensor) -> Tensor:

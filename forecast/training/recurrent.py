@@ -5,15 +5,17 @@ Shapes: M members, B windows, H horizon, Q levels.
 
 import math
 from dataclasses import dataclass, replace
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from forecast.errors import FitError
-from forecast.models.base import LEVELS, MEDIAN, History, Setting
-from forecast.models.recurrent import Recurrent, context, segment
-from forecast.training import network
+from forecast.models.base import LEVELS, History, Setting
+from forecast.models.recurrent import Recurrent, segment
+from forecast.models.returns import build
+from forecast.training import network, returns
 from forecast.training.checkpoint import (
     Checkpoint,
     checkpoint,
@@ -27,33 +29,38 @@ from forecast.training.windows import Windows
 CHECKS = 24  # evaluations on held-back windows in one schedule
 HELD = 512  # held-back windows
 WARM_UP = 0.15  # share of the schedule
-SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurrent:
     """Train the members together; the config returned says where the schedule was cut."""
-    rows = segment(config, setting) * context(config, setting) + setting.difference
-    windows = Windows(history, rows, setting.horizon, run.device)
+    twin = _twin(setting)
+    windows = Windows(history, twin.rows(config, setting), setting.horizon, run.device)
     if windows.stops.max(initial=0) < 2:
         raise FitError("every series is too short to cut a window with a target from it")
-    start = network.initial(config, setting, len(history))
+    start = twin.initial(config, setting, len(history))
     parameters = {
         name: torch.tensor(array, device=run.device, requires_grad=True)
         for name, array in start.items()
     }
     identity = (config, setting, history.z, history.offsets, history.validation)
-    kept = checkpoint(run.checkpoint, run.resume, *identity)
-    trainer = _Trainer(config, setting, windows, run, parameters, kept)
+    saved = checkpoint(run.checkpoint, run.resume, *identity)
+    trainer = _Trainer(config, setting, windows, run, parameters, saved)
     with torch.random.fork_rng():
         torch.manual_seed(setting.seed)
         stop, best = trainer.train()
     found = replace(config, stop=stop)
     if setting.difference and config.shrink < 0:
-        found = replace(found, shrink=trainer.shrink(best))
+        held = trainer.windows.held_back(8 * HELD)
+        kept = 0.0 if held is None else returns.shrink(*trainer.held_out(best, held))
+        found = replace(found, shrink=kept)
     arrays = {name: tensor.cpu().numpy() for name, tensor in best.items()}
     zero = np.zeros_like(arrays["embedding"][:, :1])
     arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
-    return Recurrent(found, setting, arrays)
+    return build(found, setting, arrays)
+
+
+def _twin(setting: Setting) -> ModuleType:
+    return returns if setting.difference else network
 
 
 def rate(config: Config, step: int) -> float:
@@ -90,6 +97,11 @@ class _Trainer:
     run: Run
     parameters: Parameters
     kept: Checkpoint
+
+    @property
+    def twin(self) -> ModuleType:
+        """The equations in torch."""
+        return _twin(self.setting)
 
     def train(self) -> tuple[int, Parameters]:
         """Return the update at which the held-back loss was least, and the parameters there."""
@@ -159,7 +171,7 @@ class _Trainer:
             for group in optimiser.param_groups:
                 group["lr"] = rate(config, begin + k)
             batch = self.windows.batch(picks[k], training=True)
-            out, target = network.forward(self.parameters, batch, config, self.setting)
+            out, target = self.twin.forward(self.parameters, batch, config, self.setting)
             loss = pinball(out, target, levels).sum()
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -184,28 +196,10 @@ class _Trainer:
         """Return quantiles (B, H, Q) averaged over members, and targets (B, H)."""
         picks = held.unsqueeze(0).expand(self.config.members, -1, -1)
         batch = self.windows.batch(picks, training=False)
-        out, target = network.forward(parameters, batch, self.config, self.setting)
+        out, target = self.twin.forward(parameters, batch, self.config, self.setting)
         return out.mean(0), target[0]
 
     def held_loss(self, held: Tensor) -> float:
         out, target = self.held_out(self.copy(), held)
         levels = torch.tensor(LEVELS, device=out.device)
         return float(pinball(out.unsqueeze(0), target.unsqueeze(0), levels))
-
-    def shrink(self, parameters: Parameters) -> float:
-        """Return which share of the forecast change of price to keep, 0 without a clear gain.
-
-        Clear: on held-back windows the absolute error falls by more than two standard errors.
-        """
-        held = self.windows.held_back(8 * HELD)
-        if held is None:
-            return 0.0
-        out, target = self.held_out(parameters, held)
-        middle = out[..., MEDIAN]
-        gains = [
-            (target.abs() - (target - share * middle).abs()).nanmean(-1).nan_to_num()
-            for share in SHARES
-        ]
-        best = max(range(len(SHARES)), key=lambda k: float(gains[k].mean()))
-        error = float(gains[best].std()) / math.sqrt(len(held))
-        return SHARES[best] if float(gains[best].mean()) > 2 * error else 0.0
