@@ -1,20 +1,21 @@
-"""`forecast datasets`: the embedded data."""
+"""`forecast datasets`: the embedded data, and larger ones to fetch."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from forecast.cli import shared, streams
 
-app = typer.Typer(help="Embedded data: list, show, export.", rich_markup_mode=None)
+app = typer.Typer(help="Data sets: list, show, export, fetch.", rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `forecast datasets list` names it.")]
 Format = Annotated[
     Literal["text", "json"], typer.Option("--format", "-f", help="For people or programs.")
 ]
 
 
-@app.command("list", short_help="Name the embedded data sets.")
+@app.command("list", short_help="Name the data sets.")
 @shared.command
 def list_(talk: shared.Talk, format_: Format = "text") -> None:
     """Example:
@@ -22,19 +23,24 @@ def list_(talk: shared.Talk, format_: Format = "text") -> None:
     \b
     forecast datasets list
 
-    Name the embedded data sets. A name works with `--dataset` wherever a file does.
+    Name the embedded data sets, and those that `fetch` brings. A name works with `--dataset`
+    wherever a file does.
     """
     from dataclasses import asdict
 
-    from forecast.data import datasets
+    from forecast.data import datasets, fetching
 
-    known = [datasets.info(name) for name in datasets.NAMES]
+    known: list[datasets.Dataset | fetching.Remote] = [
+        *map(datasets.info, datasets.NAMES),
+        *fetching.REMOTES.values(),
+    ]
     if format_ == "json":
         print(json.dumps([asdict(d) for d in known], indent=2, ensure_ascii=False))
         return
     width = max(len(d.name) for d in known)
     for d in known:
-        print(f"{d.name:<{width}}  {d.title}; {d.frequency}, {d.rows:,} rows")
+        source = "" if isinstance(d, datasets.Dataset) else "; to fetch"
+        print(f"{d.name:<{width}}  {d.title}; {d.frequency}, {d.rows:,} rows{source}")
 
 
 @app.command(short_help="Say where a data set comes from.")
@@ -49,9 +55,9 @@ def show(talk: shared.Talk, name: Name, format_: Format = "text") -> None:
     """
     from dataclasses import asdict
 
-    from forecast.data import datasets
+    from forecast.data import datasets, fetching
 
-    facts = asdict(datasets.info(name))
+    facts = asdict(fetching.REMOTES.get(name) or datasets.info(name))
     if format_ == "json":
         print(json.dumps(facts, indent=2, ensure_ascii=False))
         return
@@ -74,3 +80,40 @@ def export(talk: shared.Talk, name: Name, output: shared.Output = None) -> None:
 
     streams.check_place(output)
     streams.emit(datasets.open(name), output)
+
+
+@app.command(short_help="Bring a larger data set from the net.")
+@shared.command
+def fetch(
+    talk: shared.Talk,
+    name: Name,
+    to: Annotated[
+        str | None, typer.Option(metavar="PLACE", help="File or folder; default: the cache.")
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another place that holds the same bytes.")
+    ] = None,
+) -> None:
+    """Example:
+
+    \b
+    forecast datasets fetch taylor
+    forecast benchmark --dataset taylor --season 48,336
+    forecast fit "$(forecast datasets fetch ett-h1)" --value OT
+
+    Bring a public data set into the cache folder ($XDG_CACHE_HOME/forecast or ~/.cache/forecast)
+    over HTTPS, compare its SHA-256, and print where it lies. A file that is already there is
+    checked, not fetched again.
+    """
+    from forecast.data import fetching
+
+    remote = fetching.info(name)
+    target = Path(to) if to is not None else fetching.place(remote)
+    if to is not None and target.is_dir():
+        target /= remote.file
+    if to is not None:
+        streams.check_place(str(target))
+    with talk.progress() as progress:
+        came = fetching.fetch(remote, target, url, progress)
+    talk.say(f"{name}: {'fetched' if came else 'already here'}, SHA-256 as it should be")
+    print(target)

@@ -72,7 +72,10 @@ NAMES = tuple(_BY_NAME)
 def info(name: str) -> Dataset:
     """Return what is known about the data set `name`; UsageError lists the names there are."""
     if name not in _BY_NAME:
-        raise UsageError(f"no data set is called `{name}`", hint=f"known: {', '.join(NAMES)}")
+        from forecast.data.fetching import REMOTES
+
+        known = ", ".join((*NAMES, *REMOTES))
+        raise UsageError(f"no data set is called `{name}`", hint=f"known: {known}")
     return _BY_NAME[name]
 
 
@@ -83,9 +86,14 @@ def open(name: str) -> bytes:
 
 
 def load(name: str, **options: Any) -> Panel:
-    """Return the data set `name` as a panel; `options` go to `tables.read`."""
-    from forecast.data import tables
+    """Return the data set `name`, embedded or fetched, as a panel.
 
+    `options` go to `tables.read`. Raises DataError for one that was not fetched yet.
+    """
+    from forecast.data import fetching, tables
+
+    if name in fetching.REMOTES:
+        return tables.read(fetching.load_path(fetching.REMOTES[name]), **options)
     return tables.read(_Named(name), **options)
 
 
