@@ -1,11 +1,13 @@
 """`forecast inspect`: what a model file holds."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from forecast.cli import shared, streams
+from forecast.errors import UsageError
 
 if TYPE_CHECKING:
     from forecast.forecaster import Forecaster
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 def inspect(
     talk: shared.Talk,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="File that `fit` wrote.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="Rows to run along, with --dynamics.")
+    ] = None,
+    dynamics: Annotated[
+        bool,
+        typer.Option("--dynamics", help="Of esn, rnn, gru: what they forget and amplify."),
+    ] = False,
+    report: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write the dynamics with figures as HTML.")
+    ] = None,
     format_: Annotated[
         Literal["text", "json"], typer.Option("--format", "-f", help="For people or programs.")
     ] = "text",
@@ -25,15 +37,44 @@ def inspect(
     \b
     forecast inspect load.safetensors
     forecast inspect load.safetensors --format json | jq .config
+    forecast inspect load.safetensors --dynamics load.csv --report dynamics.html
 
     Say what a model file holds: the family and its settings, the data it was fitted on, the state
-    it has reached, the versions that made it.
+    it has reached, the versions that made it. With `--dynamics`: the model as a dynamical system,
+    along the rows of DATA or along those the file keeps.
     """
     from forecast import store
 
-    facts = describe(store.load(model))
-    text = json.dumps(facts, indent=2, ensure_ascii=False) if format_ == "json" else _lines(facts)
+    if not dynamics and (data is not None or report is not None):
+        raise UsageError("DATA and --report go with --dynamics", hint="add `--dynamics`")
+    streams.check_place(report)
+    forecaster = store.load(model)
+    if dynamics:
+        text = _dynamics(talk, forecaster, model, data, format_, report)
+    else:
+        facts = describe(forecaster)
+        as_json = format_ == "json"
+        text = json.dumps(facts, indent=2, ensure_ascii=False) if as_json else _lines(facts)
     streams.emit(f"{text}\n".encode(), output)
+
+
+def _dynamics(
+    talk: shared.Talk, forecaster: "Forecaster", model: str, data: str | None, format_: str,
+    report: str | None,
+) -> str:  # fmt: skip
+    from forecast.dynamics import inspect as measure
+    from forecast.report import dynamics as words
+
+    rows = (
+        None
+        if data is None
+        else shared.read(talk, data, layout=forecaster.layout, clock=forecaster.clock)
+    )
+    found = measure(forecaster, rows)
+    if report is not None:
+        streams.emit(words.page(found, Path(model).name).encode(), report)
+        talk.say(f"Report: {report}")
+    return json.dumps(words.as_json(found), indent=2) if format_ == "json" else words.text(found)
 
 
 def describe(forecaster: "Forecaster") -> dict[str, Any]:

@@ -1,0 +1,128 @@
+"""What drives the members of a fitted model: rows of data, or the last rows its file keeps."""
+
+import numpy as np
+
+from forecast import replay
+from forecast.data.panel import Panel
+from forecast.dynamics.cells import Cell, Gated, Leaky
+from forecast.dynamics.measures import Dynamics, System, measure
+from forecast.errors import DataError, UsageError
+from forecast.forecaster import Forecaster
+from forecast.models import returns
+from forecast.models.base import COLD, Floats
+from forecast.models.esn import ESN, matrix
+from forecast.models.recurrent import Recurrent, calendar, context, segment, window
+from forecast.transform import scales
+
+STEPS = 1500  # along which a model is measured, at most
+FEWEST = 8
+
+
+def inspect(forecaster: Forecaster, rows: Panel | None = None, seed: int = 0) -> Dynamics:
+    """Measure a fitted ESN, RNN or GRU along `rows`, or along the rows that its file keeps.
+
+    Of several series the longest is taken. Raises UsageError for a model that is no recurrent
+    network, DataError where there are too few rows.
+    """
+    model = forecaster.model
+    if not isinstance(model, ESN | Recurrent):
+        raise UsageError(
+            f"{forecaster.family} has no recurrent state, so there are no dynamics to show",
+            hint="`--dynamics` is for esn, rnn and gru: `forecast fit DATA --model esn`",
+        )
+    z, phases, series = _kept(forecaster) if rows is None else _given(forecaster, rows)
+    size = 1 if isinstance(model, ESN) else segment(model.config, model.setting)
+    if np.isfinite(z).sum() < FEWEST or len(z) < FEWEST * size:
+        raise DataError(
+            f"{len(z):,} rows are too few: {FEWEST} steps of {size:,} rows are needed",
+            hint="give longer data: `forecast inspect MODEL --dynamics DATA`",
+        )
+    systems = (_reservoirs if isinstance(model, ESN) else _networks)(model, z, phases, series)
+    return measure(systems, size, seed)
+
+
+def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
+    """Return z (T,), phases (T, S + 1) and the number of the longest series of `rows`."""
+    if not len(rows):
+        raise DataError("there are no rows", hint="`forecast check DATA` says what is in a table")
+    rows = replay.reclock(rows, forecaster.clock)
+    i = int(rows.lengths.argmax())
+    part, name = rows.select([i]), rows.ids[i]
+    place = forecaster.ids.index(name) if name in forecaster.ids else None
+    scale = scales(part)[0] if place is None else forecaster.scales[place]
+    series = COLD if place is None else int(forecaster.series[place])
+    z = forecaster.transform.forward(part.values, np.full(len(part.values), scale))
+    return z, forecaster.clock.phases(part.all_times()), series
+
+
+def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
+    """Return the same of the rows that the state of the series with the most of them keeps."""
+    if not forecaster.ids:
+        raise DataError(
+            "the model keeps no rows to run along", hint="`forecast inspect MODEL --dynamics DATA`"
+        )
+    state, setting = forecaster.state, forecaster.model.setting
+    known = state["seen"] if "seen" in state else np.isfinite(state["ring"]).sum(axis=1)
+    i = int(known.argmax())
+    z = state["ring"][i][-int(min(known[i], state["ring"].shape[1])) :].astype(np.float64)
+    if setting.difference and isinstance(forecaster.model, ESN):
+        z = np.concatenate([[0.0], np.cumsum(z)])  # its ring holds changes
+    ahead = forecaster.clock.phases(forecaster.clock.ahead(forecaster.last[i : i + 1], 1))[0]
+    phases = np.tile(ahead, (len(z), 1))  # (T, S + 1)
+    back = np.arange(len(z), 0, -1)
+    for k, season in enumerate(setting.seasons):
+        phases[:, k] = np.mod(phases[:, k] - back / season, 1.0)
+    return z, phases, int(forecaster.series[i])
+
+
+def _reservoirs(model: ESN, z: Floats, phases: Floats, series: int) -> list[System]:
+    """Return the reservoirs of a network, driven row by row."""
+    more = STEPS + model.memory.size
+    z, phases = z[-more:], phases[-more:]
+    number = np.array([series])
+    _, rows, seen = model.memory.absorb(model.start(number), z[None])
+    windows = model.memory.windows(np.zeros(model.memory.size), rows[0], seen[0])
+    centred, _, _ = model.centre(windows, seen[0], np.full(len(z), series))
+    kept = np.flatnonzero(seen[0])[-STEPS:]
+    inputs = model.inputs(centred[kept], phases[kept])
+    a = model.arrays
+    out = []
+    for m in range(len(a["W"])):
+        W, W_in = matrix(a["W"][m], a["W_from"][m]).astype(float), a["W_in"][m].astype(float)
+        out.append(System(Leaky(W, model.config.leak_rate), W, inputs @ W_in, W_in[1]))
+    return out
+
+
+def _networks(model: Recurrent, z: Floats, phases: Floats, series: int) -> list[System]:
+    """Return the members of an RNN or GRU, driven segment by segment.
+
+    Each segment is normalised by the context that ends with it, as the newest one is in a
+    forecast.
+    """
+    config, setting, a = model.config, model.setting, model.arrays
+    size, more = segment(config, setting), int(setting.difference)
+    count = min((len(z) - more) // size, STEPS)
+    rows = size * context(config, setting) + more
+    flat = np.concatenate([np.full(rows, np.nan), z])
+    ends = len(flat) - size * np.arange(count)[::-1]
+    rings = np.stack([flat[end - rows : end] for end in ends])
+    seen = returns.window(rings) if setting.difference else window(rings, config, setting)
+    newest = seen.x[:, -1]  # (T, P)
+    clock = calendar(phases[ends - rows - size], setting) * (not setting.difference)
+    e = a["embedding"][:, -1 if series < 0 else series]  # (M, E)
+    out = []
+    for m in range(len(a["W"])):
+        u = np.concatenate([newest, clock, np.tile(e[m], (count, 1))], axis=1)
+        W = a["W"][m].astype(float)
+        drive = u @ W + a["b"][m].astype(float)
+        cell, weights = _cell(model, m)
+        out.append(System(cell, weights, drive, W[:size].sum(axis=0)))
+    return out
+
+
+def _cell(model: Recurrent, m: int) -> tuple[Cell, Floats]:
+    """Return the cell of member `m`, and its weights from the state to the (candidate) state."""
+    U = model.arrays["U"][m].astype(float)
+    if model.config.cell == "rnn":
+        return Leaky(U.T, activation=model.config.activation), U.T
+    return Gated(U, model.arrays["c"][m].astype(float)), U[:, 2 * len(U) :].T
