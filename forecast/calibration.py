@@ -38,6 +38,15 @@ class Calibration:
         return spread_out(prediction.quantiles + prediction.scale[..., None] * shifts)  # (3)
 
 
+def widen(quantiles: Floats, widths: Floats | None) -> Floats:
+    """Return `quantiles` (N, H, Q), their distance from the median times exp(`widths`) (N, P)."""
+    if widths is None or not widths.any():
+        return quantiles
+    factor = np.exp(np.concatenate([widths, np.zeros((len(widths), 1)), widths[:, ::-1]], axis=1))
+    middle = quantiles[..., MEDIAN : MEDIAN + 1]
+    return spread_out(middle + factor[:, None] * (quantiles - middle))
+
+
 def none(horizon: int) -> Calibration:
     """Return a calibration that changes nothing, for want of held-back windows."""
     return Calibration(np.zeros((1, horizon, len(LEVELS))))

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import replay
-from forecast.calibration import Calibration
+from forecast.calibration import Calibration, widen
 from forecast.data.clock import Clock, Times
 from forecast.data.forecast import Forecast
 from forecast.data.layout import Layout
@@ -45,6 +45,7 @@ class Forecaster:
     tail: Floats  # (N, KEPT) last values of y seen, the newest at the end
     order: NDArray[np.int64]  # (N,) place of each series of the input
     record: dict[str, Any] = field(default_factory=dict)  # what is known about the fit
+    widths: Floats | None = None  # (N, P) what `follow` has learnt since about each interval
 
     @property
     def horizon(self) -> int:
@@ -134,7 +135,8 @@ class Forecaster:
         """Return the forecaster as it was fitted, its series before their first row."""
         never = np.full(len(self.ids), replay.NEVER)
         tail = np.full_like(self.tail, np.nan)
-        return replace(self, state=self.model.start(self.series), last=never, tail=tail)
+        start = self.model.start(self.series)
+        return replace(self, state=start, last=never, tail=tail, widths=None)
 
     def forget(self) -> "Forecaster":
         """Return the forecaster without any series: what was learnt, and nobody's rows.
@@ -153,6 +155,7 @@ class Forecaster:
             order=none,
             state=self.model.start(none),
             record=record,
+            widths=None,
         )
 
     @property
@@ -166,6 +169,7 @@ class Forecaster:
         state = {name: array[at] for name, array in self.state.items()}
         prediction = self.model.predict(state, self.clock.phases(times))
         z = self.calibration.apply(prediction, self.series[at])
+        z = widen(z, None if self.widths is None else self.widths[at])
         y = self.transform.backward(z, self.scales[at][:, None, None])
         return np.clip(y, -LARGEST, LARGEST)
 
@@ -219,6 +223,9 @@ class Forecaster:
         state = found.model.start(cold)
         joined = {k: np.concatenate([v, state[k]])[rank] for k, v in found.state.items()}
         place = np.argsort(rank)
+        widths = found.widths
+        if widths is not None:
+            widths = np.concatenate([widths, np.zeros((len(ids), widths.shape[1]))])[rank]
         return replace(
             found,
             ids=tuple(names[i] for i in rank),
@@ -228,6 +235,7 @@ class Forecaster:
             tail=np.concatenate([found.tail, np.full((len(ids), KEPT), np.nan)])[rank],
             order=np.concatenate([place[found.order], place[len(found.ids) :]]),
             state=joined,
+            widths=widths,
         )
 
     def _scaled(self, rows: Panel) -> "Forecaster":

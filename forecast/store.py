@@ -52,6 +52,8 @@ def dumps(forecaster: Forecaster) -> bytes:
         "tail": forecaster.tail,
         "order": forecaster.order,
     }
+    if forecaster.widths is not None:
+        tensors["widths"] = forecaster.widths
     tensors |= {f"model.{name}": array for name, array in forecaster.model.arrays.items()}
     tensors |= {f"state.{name}": array for name, array in forecaster.state.items()}
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -139,6 +141,7 @@ def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
         tail=tensors["tail"],
         order=tensors["order"],
         record={**meta["record"], "versions": meta["versions"]},
+        widths=tensors.get("widths"),
     )
 
 

@@ -59,7 +59,7 @@ def predict(
         forecaster = replace(forecaster, clock=forecaster.clock.with_closures(closures))
     newest = _newest(talk, rows, forecaster, reading)
     if newest is not None and not fresh:
-        _warn_of_rewritten_rows(talk, forecaster.rewritten(newest))
+        shared.warn_of_rewritten_rows(talk, forecaster.rewritten(newest))
     result = forecaster.predict(newest, horizon, levels, fresh)
     kind = format_ or streams.format_of(output, get_args(Format), "csv")
     streams.emit(writing.render(result, kind, layout), output)
@@ -73,12 +73,3 @@ def _newest(
         return None
     panel = shared.read(talk, rows, layout=forecaster.layout, clock=forecaster.clock, **reading)
     return panel if len(panel) else None
-
-
-def _warn_of_rewritten_rows(talk: shared.Talk, ids: tuple[str, ...]) -> None:
-    if ids:
-        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
-        talk.say(
-            f"Warning: rows of `{ids[0]}`{more} differ from those the model has seen and were "
-            "skipped; `--fresh` starts from the rows given"
-        )

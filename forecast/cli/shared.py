@@ -231,6 +231,16 @@ def read(
     return panel
 
 
+def warn_of_rewritten_rows(talk: Talk, ids: tuple[str, ...]) -> None:
+    """Say that rows given again with other values were skipped, if there are any."""
+    if ids:
+        more = f" and {len(ids) - 1} more" if len(ids) > 1 else ""
+        talk.say(
+            f"Warning: rows of `{ids[0]}`{more} differ from those the model has seen and were "
+            "skipped; `--fresh` starts from the rows given"
+        )
+
+
 def columns(
     id_: str | None, time: str | None, value: str | None, season: str | None, **others: Any
 ) -> dict[str, Any]:

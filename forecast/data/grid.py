@@ -45,7 +45,7 @@ def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> 
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     known = clock
     even = _even(rows.times, offsets)
-    clock = _clock(rows, offsets, back, even) if known is None else _agreed(rows, known)
+    clock = _clock(rows, offsets, back, even) if known is None else _agreed(rows, known, even)
     if even == clock.step and clock.kind in ("fixed", "index") and not clock.civil:
         panel = Panel(rows.ids, rows.values, offsets, rows.times[offsets[:-1]], clock)
         share = 1.0
@@ -187,7 +187,7 @@ def _clock(rows: Rows, offsets: Ints, back: Ints | None, even: int | None) -> Cl
     return clock.with_seasons(default_seasons(clock))
 
 
-def _agreed(rows: Rows, clock: Clock) -> Clock:
+def _agreed(rows: Rows, clock: Clock, even: int | None) -> Clock:
     """Return the fitted model's clock, if the rows' timestamps can be read by it."""
     if rows.stamps.index != (clock.kind == "index"):
         ours, theirs = ("integers", "timestamps")[:: 1 if clock.kind == "index" else -1]
@@ -200,6 +200,12 @@ def _agreed(rows: Rows, clock: Clock) -> Clock:
             "time",
             "write the timestamps as in the data of the fit",
         )
+    if clock.kind == "fixed" and even and even > clock.step and len(rows.times) > 2 * len(rows.ids):
+        theirs = Clock("fixed", even).label
+        raise rows.origin.error(
+            f"the rows are {theirs}, the model was fitted on {clock.label} ones", 0, "time",
+            "give rows of the same frequency, or fit a model on these",
+        )  # fmt: skip
     return clock
 
 

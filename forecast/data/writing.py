@@ -6,8 +6,9 @@ in the data's own zone and resolution. H horizon, Q quantile levels.
 
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TextIO
 
@@ -69,6 +70,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
         yield target
         return
     temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _sweep(target)
     try:
         temporary.touch()
     except OSError as error:
@@ -82,6 +84,26 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what processes that were killed left behind when they were writing `target`."""
+    ending = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.part")
+    with suppress(OSError):
+        for path in target.parent.iterdir():
+            found = ending.fullmatch(path.name)
+            if found and not _alive(int(found[1])):
+                path.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's, or this system cannot tell
+        return True
+    return True
 
 
 @contextmanager
