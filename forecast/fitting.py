@@ -51,9 +51,12 @@ def fit(
     shape = choose(panel, transform)
     if transform == "auto" and kind.copies and not shape.difference:
         shape = Transform("none", "values are copied as they are")
+    horizon = horizon or default_horizon(panel)
+    if shape.difference:  # changes have no season: the columns of the phases say so too
+        panel = replace(panel, clock=panel.clock.with_seasons(()))
     setting = Setting(
-        horizon=horizon or default_horizon(panel),
-        seasons=() if shape.difference else panel.clock.seasons,
+        horizon=horizon,
+        seasons=panel.clock.seasons,
         difference=shape.difference,
         year=_knows_the_year(panel),
         seed=seed,

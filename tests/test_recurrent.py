@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
-from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment, window
+from forecast.models.inputs import inputs, window
+from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment
 from forecast.models.returns import build
 from forecast.training import network, returns
 from forecast.training.recurrent import fit, pinball, rate
@@ -16,6 +17,9 @@ from forecast.training.windows import Batch, Windows
 
 LOAD = Setting(horizon=10, seasons=(6, 18), year=True)
 PRICES = Setting(horizon=3, difference=True)
+COVARIATES = {"static": ("area",), "known": ("temperature", "holiday"), "past": ("wind",)}
+WEATHER, NEWS = replace(LOAD, **COVARIATES), replace(PRICES, **COVARIATES)
+SETTINGS = [LOAD, PRICES, WEATHER, NEWS]
 CONFIGS = [
     GRUConfig(units=5, head=7, embedding=3, members=2),
     RNNConfig(units=5, head=7, embedding=3, members=2),
@@ -39,35 +43,57 @@ def ringed(model, series, gaps=0.0, seed=1):
     state = model.start(series)
     rows = rng.normal(size=(len(series), state["ring"].shape[1] + 5)).cumsum(axis=1) * 0.1
     rows[rng.random(rows.shape) < gaps] = np.nan
-    return model.absorb(state, rows, np.zeros((*rows.shape, 1)))
+    return model.absorb(state, rows, rng.normal(size=(*rows.shape, columns(model.setting))))
+
+
+def columns(setting):
+    """Phases and covariates of rows that are absorbed."""
+    return len(setting.seasons) + 1 + len(setting.static + setting.known + setting.past)
 
 
 def phases(setting, n, seed=2):
-    shape = (n, setting.horizon, len(setting.seasons) + 1)
-    return np.random.default_rng(seed).random(shape)
+    """Phases of the target, and covariates known there."""
+    shape = (n, setting.horizon, columns(setting) - len(setting.past))
+    out = np.random.default_rng(seed).random(shape)
+    first = len(setting.seasons) + 1
+    static = slice(first, first + len(setting.static))
+    out[..., static] = out[:, :1, static]
+    return out
 
 
 def twin(model, state, target, dtype):
     """What the torch network says of the same ring: quantiles (N, H, Q) in units of z."""
-    members = model.config.members
+    members, setting = model.config.members, model.setting
     a = {k: torch.tensor(v, dtype=dtype) for k, v in model.arrays.items()}
     a["embedding"] = a["embedding"][:, :-1]
+
+    def each(array, dtype=dtype):
+        return torch.tensor(array, dtype=dtype).expand(members, *array.shape)
+
+    n, horizon = target.shape[:2]
+    first = len(setting.seasons) + 1 + len(setting.static)
     names = np.where(state["series"] == COLD, a["embedding"].shape[1], state["series"])
-    ring = torch.tensor(state["ring"]).expand(members, -1, -1)
-    first = torch.tensor(target[:, 0], dtype=dtype).expand(members, -1, -1)
-    price = model.setting.difference
-    x, level, spread = (
-        returns.window(ring) if price else network.window(ring, model.config, model.setting)
+    rows = state["ring"].shape[1] - setting.difference
+    batch = Batch(
+        ring=each(state["ring"], torch.float64),
+        phases=each(target[:, 0, :first]),
+        past=each(state.get("past", np.zeros((n, rows, 0)))),
+        known=each(target[:, :, first:]),
+        target=each(np.zeros((n, horizon)), torch.float64),
+        series=each(names, torch.int64),
     )
-    series = torch.tensor(names).expand(members, -1)
-    out = network.net(a, x.to(dtype), first, series, model.config, model.setting).mean(0)
-    steps = np.sqrt(np.arange(1, model.setting.horizon + 1)) if price else 1.0
-    unit = spread[0].numpy()[:, None] * steps * np.ones(model.setting.horizon)
+    if setting.difference:
+        x, level, spread = returns.window(batch.ring)
+    else:
+        x, level, spread = network.window(batch.ring, 6, 18)
+    out = network.net(a, x.to(dtype), batch, model.config, setting).mean(0)
+    steps = np.sqrt(np.arange(1, horizon + 1)) if setting.difference else np.ones(horizon)
+    unit = spread[0].numpy()[:, None] * steps
     return level[0].numpy()[:, None, None] + unit[..., None] * out.double().numpy()
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("setting", [LOAD, PRICES])
+@pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("gaps", [0.0, 0.2])
 def test_numpy_equals_the_torch_twin(config, setting, gaps):
     model = made(config, setting)
@@ -79,7 +105,7 @@ def test_numpy_equals_the_torch_twin(config, setting, gaps):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-@pytest.mark.parametrize("setting", [LOAD, PRICES])
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_numpy_equals_the_torch_twin_in_float64(config, setting, monkeypatch):
     model = made(config, setting)
     arrays = {k: v.astype(np.float64) for k, v in model.arrays.items()}
@@ -128,8 +154,8 @@ def test_the_first_quantiles_are_normal_around_a_mix_of_the_past():
         arrays[name][:] = 0
     model = Recurrent(config, LOAD, {**arrays, "embedding": np.zeros((1, 2, 0), np.float32)})
     x = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
-    calendar = np.zeros((2, 6, 16), np.float32)
-    out = model.net(x, calendar, calendar[:, 0], np.array([0, 0]))[0]
+    u, f = inputs(x, np.zeros((2, 36, 0)), phases(LOAD, 2), LOAD)
+    out = model.net(u, f, x, np.array([0, 0]))[0]
     np.testing.assert_allclose(out[:, :6, MEDIAN], (x[:, -3] + x[:, -1]) / 2, rtol=1e-5)
     from statistics import NormalDist
 
@@ -145,7 +171,7 @@ def test_quantiles_never_cross_whatever_the_parameters():
     assert (np.diff(model.predict(state, phases(LOAD, 4)).quantiles, axis=-1) >= 0).all()
 
 
-@pytest.mark.parametrize("setting", [LOAD, PRICES])
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_a_window_of_missing_rows_is_finite(setting):
     model = made(CONFIGS[0], setting)
     state = model.start(np.array([0, COLD]))
@@ -155,8 +181,8 @@ def test_a_window_of_missing_rows_is_finite(setting):
 def test_a_window_fills_gaps_with_the_same_hour_of_other_days():
     ring = np.tile(np.arange(6.0), 6)[None]
     ring[0, 20] = np.nan
-    seen = window(ring, CONFIGS[0], LOAD)
-    whole = window(np.tile(np.arange(6.0), 6)[None], CONFIGS[0], LOAD)
+    seen = window(ring, 6, 18)
+    whole = window(np.tile(np.arange(6.0), 6)[None], 6, 18)
     assert seen.x[0, 3, 2] == pytest.approx(whole.x[0, 3, 2], abs=0.1)
     assert np.isfinite(seen.x).all()
 
@@ -249,7 +275,7 @@ def test_held_back_rows_are_not_learned_from():
 
 def test_draws_stay_inside_the_training_rows_and_often_end_at_home():
     history = wave(held=60)
-    windows = Windows(history, 36, 10, "cpu")
+    windows = Windows(history, 36, LOAD, "cpu")
     picks = windows.draw(np.random.default_rng(0), (50, 40), 0.5, 6)
     series, seen, name = picks.reshape(-1, 3).T.numpy()
     assert seen.min() >= 1
@@ -260,7 +286,7 @@ def test_draws_stay_inside_the_training_rows_and_often_end_at_home():
 
 
 def test_a_batch_shows_no_held_back_target_in_training():
-    windows = Windows(wave(held=60), 36, 10, "cpu")
+    windows = Windows(wave(held=60), 36, LOAD, "cpu")
     batch = windows.batch(torch.tensor([[0, 335, 0]]), training=True)
     assert isinstance(batch, Batch)
     assert batch.target.isnan()[0].tolist() == [False] * 5 + [True] * 5
@@ -327,3 +353,39 @@ def test_a_net_trained_on_the_gpu_is_served_by_numpy(config):
     np.testing.assert_allclose(
         gpu.predict(state, target).quantiles, cpu.predict(state, target).quantiles, atol=0.05
     )
+
+
+def test_a_covariate_known_ahead_is_learned_and_one_of_the_past_is_not_seen_ahead():
+    """Half of the value is a coin known ahead; no other column tells it."""
+    rng = np.random.default_rng(4)
+    history = wave(rows=600)
+    coin = rng.choice([-1.0, 1.0], size=len(history.z))
+    told = replace(
+        history,
+        z=history.z + 0.5 * coin,
+        phases=np.concatenate([history.phases, coin[:, None], rng.normal(size=(1800, 1))], axis=1),
+    )
+    setting = replace(LOAD, known=("coin",), past=("noise",))
+    config = replace(SMALL, updates=300, batch=32, units=12, head=32)
+    model = fit(config, setting, told, RUN)
+    z, columns = told.z.reshape(3, -1), told.phases.reshape(3, 600, -1)
+    state = model.absorb(model.start(np.arange(3)), z[:, :-10], columns[:, :-10])
+    ahead = columns[:, -10:, :-1]
+    error = np.abs(model.predict(state, ahead).quantiles[..., MEDIAN] - z[:, -10:]).mean()
+    assert error < 0.3
+    turned = ahead.copy()
+    turned[..., -1] *= -1
+    worse = np.abs(model.predict(state, turned).quantiles[..., MEDIAN] - z[:, -10:]).mean()
+    assert worse > 0.7
+
+
+def test_rings_of_covariates_in_pieces_equal_one_pass():
+    model = made(CONFIGS[0], WEATHER)
+    rng = np.random.default_rng(0)
+    z, rows = rng.normal(size=(2, 50)), rng.normal(size=(2, 50, columns(WEATHER)))
+    start = model.start(np.array([0, 1]))
+    whole, pieces = model.absorb(start, z, rows), start
+    for a, b in ((0, 1), (1, 20), (20, 50)):
+        pieces = model.absorb(pieces, z[:, a:b], rows[:, a:b])
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, pieces[name])

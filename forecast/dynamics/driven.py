@@ -11,7 +11,8 @@ from forecast.forecaster import Forecaster
 from forecast.models import returns
 from forecast.models.base import COLD, Floats
 from forecast.models.esn import ESN, matrix
-from forecast.models.recurrent import Recurrent, calendar, context, segment, window
+from forecast.models.inputs import calendar, input_sizes, window
+from forecast.models.recurrent import Recurrent, context, level_rows, segment
 from forecast.transform import scales
 
 STEPS = 1500  # along which a model is measured, at most
@@ -97,7 +98,7 @@ def _networks(model: Recurrent, z: Floats, phases: Floats, series: int) -> list[
     """Return the members of an RNN or GRU, driven segment by segment.
 
     Each segment is normalised by the context that ends with it, as the newest one is in a
-    forecast.
+    forecast; covariates stand at their mean.
     """
     config, setting, a = model.config, model.setting, model.arrays
     size, more = segment(config, setting), int(setting.difference)
@@ -106,13 +107,18 @@ def _networks(model: Recurrent, z: Floats, phases: Floats, series: int) -> list[
     flat = np.concatenate([np.full(rows, np.nan), z])
     ends = len(flat) - size * np.arange(count)[::-1]
     rings = np.stack([flat[end - rows : end] for end in ends])
-    seen = returns.window(rings) if setting.difference else window(rings, config, setting)
+    seen = (
+        returns.window(rings)
+        if setting.difference
+        else window(rings, size, level_rows(config, setting))
+    )
     newest = seen.x[:, -1]  # (T, P)
     clock = calendar(phases[ends - rows - size], setting) * (not setting.difference)
+    mean = np.zeros((count, input_sizes(size, setting)[0] - size - clock.shape[1]))
     e = a["embedding"][:, -1 if series < 0 else series]  # (M, E)
     out = []
     for m in range(len(a["W"])):
-        u = np.concatenate([newest, clock, np.tile(e[m], (count, 1))], axis=1)
+        u = np.concatenate([newest, clock, mean, np.tile(e[m], (count, 1))], axis=1)
         W = a["W"][m].astype(float)
         drive = u @ W + a["b"][m].astype(float)
         cell, weights = _cell(model, m)

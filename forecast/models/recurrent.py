@@ -4,18 +4,19 @@ One recurrent step reads one segment of P rows (a day of hours); the context is 
 segments. Everything is normalised by the window itself, so nothing is learnt about the level.
 
     x[j]  = (segment j - m) / s                    m, s: level and spread of the window      (1)
-    u[j]  = [x[j]; calendar of segment j; e]       e: a learned vector of the series         (2)
+    u[j]  = [x[j]; calendar and covariates of segment j; e]   e: a vector of the series      (2)
     RNN:  h[j] = f(W u[j] + U h[j-1] + b)          f: tanh or relu                           (3)
     GRU:  r = S(W_r u + U_r h + b_r)               Cho et al. (2014), as torch.nn.GRU        (4)
           z = S(W_z u + U_z h + b_z)                                                         (5)
           h' = z * h + (1 - z) * tanh(W u + b + r * (U h + c))                               (6)
-    g     = relu(V [h[J]; x[J]; calendar of the target; e] + d)                              (7)
+    g     = relu(V [h[J]; x[J]; calendar and known covariates of the target; e] + d)         (7)
     base  = sum_j A[step, j](g) x[j][step mod P]   a learned mix of the same hours           (8)
     q     = m + s (base + quantile head(g))        increments by softplus: never crossing    (9)
 
 Prices are another matter: models/returns.py.
 
-Shapes: M members averaged, N series, J segments, P steps, I inputs, H horizon, Q levels, C = J P.
+Shapes: M members averaged, N series, C = J P rows of context in J segments of P, H horizon, Q
+levels; I inputs of the cell, F of the head beside the state.
 """
 
 from dataclasses import dataclass
@@ -34,11 +35,8 @@ from forecast.models.base import (
     State,
     push,
 )
+from forecast.models.inputs import Floats32, Window, inputs, window
 
-Floats32 = NDArray[np.float32]
-HARMONICS = (3, 3)  # of the first and of the other seasons
-YEAR_HARMONICS = 2
-SMALLEST = 1e-4  # spread of a window, in units of scaled z
 CHUNK = 4096  # series forecast at once
 
 
@@ -110,65 +108,6 @@ def level_rows(config: RecurrentConfig, setting: Setting) -> int:
     return min(setting.seasons[-1], rows) if setting.seasons else rows
 
 
-def calendar_size(setting: Setting) -> int:
-    """Return how many numbers `calendar` gives."""
-    waves = sum(HARMONICS[min(k, 1)] for k in range(len(setting.seasons)))
-    return 2 * (waves + (YEAR_HARMONICS if setting.year else 0))
-
-
-def calendar(phases: Floats, setting: Setting) -> Floats:
-    """Return sines and cosines (..., K) of `phases` (..., S + 1)."""
-    waves = [(k, n + 1) for k in range(len(setting.seasons)) for n in range(HARMONICS[min(k, 1)])]
-    if setting.year:
-        waves += [(len(setting.seasons), n + 1) for n in range(YEAR_HARMONICS)]
-    if not waves:
-        return np.zeros((*phases.shape[:-1], 0))
-    angle = 2 * np.pi * np.stack([n * phases[..., k] for k, n in waves], axis=-1)
-    return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1)
-
-
-def phases_before(target: Floats, setting: Setting, size: int, count: int) -> Floats:
-    """Return the phases (N, J, S + 1) of the first row of each of `count` segments of `size` rows.
-
-    `target` (N, S + 1) is the phase of the first step ahead; segments lie right before it.
-    """
-    back = size * np.arange(count, 0, -1)  # (J,) rows before the first step ahead
-    out = np.repeat(target[:, None], count, axis=1)
-    for k, season in enumerate(setting.seasons):
-        out[..., k] = np.mod(out[..., k] - back / season, 1.0)
-    return out
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """A context as the net sees it: x (N, J, P) without gaps, level and spread (N,)."""
-
-    x: Floats
-    level: Floats
-    spread: Floats
-
-
-def window(ring: Floats, config: RecurrentConfig, setting: Setting) -> Window:
-    """Normalise `ring` (N, C) by (1)."""
-    size = segment(config, setting)
-    seen = ~np.isnan(ring)
-    values = np.where(seen, ring, 0.0)
-    recent = level_rows(config, setting)
-    level = _mean(values[:, -recent:], seen[:, -recent:])
-    level = np.where(seen[:, -recent:].any(axis=1), level, _mean(values, seen))
-    centred = np.where(seen, ring - level[:, None], 0.0)
-    spread = np.sqrt(np.maximum(_mean(centred**2, seen), SMALLEST**2))
-    x = (centred / spread[:, None]).reshape(len(ring), -1, size)
-    seen = seen.reshape(x.shape)
-    usual = x.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)  # (N, P) same hour, other days
-    return Window(np.where(seen, x, usual[:, None]), level, spread)
-
-
-def _mean(values: Floats, seen: NDArray[np.bool_]) -> Floats:
-    mean: Floats = values.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    return mean
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Recurrent:
     """Arrays lead with the member axis M; products are x @ W, so W is (M, inputs, outputs)."""
@@ -178,60 +117,61 @@ class Recurrent:
     arrays: Arrays
 
     def start(self, series: NDArray[np.int64]) -> State:
-        """Return an empty ring of the last rows, all missing."""
+        """Return empty rings of the last rows: values missing, covariates at their mean."""
         rows = segment(self.config, self.setting) * context(self.config, self.setting)
-        ring = np.full((len(series), rows), np.nan)
-        return {"ring": ring, "series": np.asarray(series, np.int64)}
+        return self._empty(series, rows, rows)
+
+    def _empty(self, series: NDArray[np.int64], rows: int, context: int) -> State:
+        state: State = {
+            "ring": np.full((len(series), rows), np.nan),
+            "series": np.asarray(series, np.int64),
+        }
+        covariates = len(self.setting.known) + len(self.setting.past)
+        if covariates:
+            state["past"] = np.zeros((len(series), context, covariates))
+        return state
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
-        """Push rows `z` (N, T) into the ring."""
-        return {**state, "ring": push(state["ring"], z)}
+        """Push rows `z` (N, T) and their covariates into the rings."""
+        moved = {**state, "ring": push(state["ring"], z)}
+        if "past" in state:
+            first = len(self.setting.seasons) + 1 + len(self.setting.static)
+            moved["past"] = push(state["past"], phases[..., first:])
+        return moved
 
     def predict(self, state: State, phases: Floats) -> Prediction:
-        """Run the net over the ring and average the members' quantiles."""
+        """Run the net over the rings and average the members' quantiles."""
         cuts = [slice(a, a + CHUNK) for a in range(0, max(len(phases), 1), CHUNK)]
-        parts = [self._predict(state["ring"][c], state["series"][c], phases[c]) for c in cuts]
+        parts = [self._predict({k: v[c] for k, v in state.items()}, phases[c]) for c in cuts]
         quantiles = np.concatenate([q for q, _ in parts])
         return Prediction(quantiles, np.concatenate([s for _, s in parts]))
 
-    def _predict(
-        self, ring: Floats, series: NDArray[np.int64], phases: Floats
-    ) -> tuple[Floats, Floats]:
-        config, setting = self.config, self.setting
-        seen = window(ring, config, setting)
-        before = phases_before(phases[:, 0], setting, *seen.x.shape[2:0:-1])
-        out = self.net(
-            seen.x.astype(np.float32),
-            calendar(before, setting).astype(np.float32),
-            calendar(phases[:, 0], setting).astype(np.float32),
-            series,
-        )
-        shape = out.mean(axis=0, dtype=np.float64)  # (N, H, Q)
-        unit = seen.spread[:, None] * np.ones(setting.horizon)  # (N, H)
-        quantiles = seen.level[:, None, None] + unit[..., None] * shape  # (9)
-        own = (shape[..., -3] - shape[..., 2]) / 2.563  # as a normal's from its 80 % interval
-        return quantiles, unit * np.maximum(own, 1e-3)
+    def _predict(self, state: State, phases: Floats) -> tuple[Floats, Floats]:
+        """Return quantiles (N, H, Q) and scale (N, H) in units of z."""
+        size, recent = segment(self.config, self.setting), level_rows(self.config, self.setting)
+        seen = window(state["ring"], size, recent)
+        unit = seen.spread[:, None] * np.ones(self.setting.horizon)  # (N, H)
+        return located(self._shape(seen, state, phases), seen.level, unit)  # (9)
 
-    def net(
-        self, x: Floats32, before: Floats32, target: Floats32, series: NDArray[np.int64]
-    ) -> Floats32:
-        """Return normalised quantiles (M, N, H, Q) of windows x (N, J, P).
+    def _shape(self, seen: Window, state: State, phases: Floats) -> Floats:
+        """Return quantiles (N, H, Q) in units of the window, averaged over members."""
+        none = np.zeros((len(seen.x), seen.x[0].size, 0))
+        u, f = inputs(seen.x, state.get("past", none), phases, self.setting)
+        out = self.net(u, f, seen.x.astype(np.float32), state["series"])
+        shape: Floats = out.mean(axis=0, dtype=np.float64)
+        return shape
 
-        `before` (N, J, K) is the calendar of the segments, `target` (N, K) of the first step.
-        """
+    def net(self, u: Floats32, f: Floats32, x: Floats32, series: NDArray[np.int64]) -> Floats32:
+        """Return normalised quantiles (M, N, H, Q) of windows x (N, J, P) with their `inputs`."""
         a, horizon = self.arrays, self.setting.horizon
         members = len(a["W"])
         e = self._vectors(series)  # (M, N, E)
         h: Floats32 = np.zeros((members, len(x), a["U"].shape[1]), np.float32)
         for j in range(x.shape[1]):
-            u = np.concatenate(
-                [_spread_over(x[:, j], members), _spread_over(before[:, j], members), e], axis=-1
-            )  # (2)
-            h = self._step(u @ a["W"] + a["b"][:, None], h)
-        f = np.concatenate(
-            [h, _spread_over(x[:, -1], members), _spread_over(target, members), e], axis=-1
-        )
-        g = np.maximum(f @ a["V"] + a["d"][:, None], 0)  # (7)
+            v = np.concatenate([_spread_over(u[:, j], members), e], axis=-1)  # (2)
+            h = self._step(v @ a["W"] + a["b"][:, None], h)
+        g = np.concatenate([h, _spread_over(f, members), e], axis=-1)
+        g = np.maximum(g @ a["V"] + a["d"][:, None], 0)  # (7)
         raw = (g @ a["head"] + a["head_bias"][:, None]).reshape(*g.shape[:2], horizon, len(LEVELS))
         middle = raw[..., MEDIAN]
         if "mix" in a:
@@ -268,6 +208,13 @@ class Recurrent:
         table = self.arrays["embedding"]  # (M, fitted series + 1, E), the last one zero
         rows: Floats32 = table[:, np.where(series < 0, table.shape[1] - 1, series)]
         return rows
+
+
+def located(shape: Floats, level: Floats, unit: Floats) -> tuple[Floats, Floats]:
+    """Return quantiles level + unit shape (N, H, Q), and the scale of their errors (N, H)."""
+    quantiles = level[:, None, None] + unit[..., None] * shape
+    own = (shape[..., -3] - shape[..., 2]) / 2.563  # as a normal's from its 80 % interval
+    return quantiles, unit * np.maximum(own, 1e-3)
 
 
 def _spread_over(values: Floats32, members: int) -> Floats32:

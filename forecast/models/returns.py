@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import MEDIAN, Arrays, Floats, Setting, State
-from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, Window, calendar, context
+from forecast.models.inputs import Window
+from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, context, located
 
 DECAY = 0.94  # of the spread of changes, RiskMetrics (1996)
 SMALLEST = 1e-4  # spread of the changes, in units of z
@@ -42,21 +43,14 @@ class Returns(Recurrent):
     """The same arrays as `Recurrent`, without a mix."""
 
     def start(self, series: NDArray[np.int64]) -> State:
-        """Return an empty ring of the last prices, all missing."""
-        ring = np.full((len(series), context(self.config, self.setting) + 1), np.nan)
-        return {"ring": ring, "series": np.asarray(series, np.int64)}
+        """Return an empty ring of the last prices, all missing; covariates at their mean."""
+        rows = context(self.config, self.setting)
+        return self._empty(series, rows + 1, rows)
 
-    def _predict(
-        self, ring: Floats, series: NDArray[np.int64], phases: Floats
-    ) -> tuple[Floats, Floats]:
-        seen = window(ring)
-        target = calendar(phases[:, 0], self.setting).astype(np.float32)
-        before = np.zeros((*seen.x.shape[:2], target.shape[1]), np.float32)
-        out = self.net(seen.x.astype(np.float32), before, target, series)
-        shape = out.mean(axis=0, dtype=np.float64)  # (N, H, Q)
+    def _predict(self, state: State, phases: Floats) -> tuple[Floats, Floats]:
+        seen = window(state["ring"])
+        shape = self._shape(seen, state, phases)
         unit = seen.spread[:, None] * np.sqrt(np.arange(1, self.setting.horizon + 1))  # (N, H)
         middle = shape[..., MEDIAN : MEDIAN + 1]
         shape = shape - (1 - max(self.config.shrink, 0.0)) * middle
-        quantiles = seen.level[:, None, None] + unit[..., None] * shape  # (2)
-        own = (shape[..., -3] - shape[..., 2]) / 2.563  # as a normal's from its 80 % interval
-        return quantiles, unit * np.maximum(own, 1e-3)
+        return located(shape, seen.level, unit)  # (2)

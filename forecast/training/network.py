@@ -12,17 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forecast.models.base import LEVELS, MEDIAN, NORMAL, Setting
-from forecast.models.recurrent import (
-    HARMONICS,
-    SMALLEST,
-    YEAR_HARMONICS,
-    GRUConfig,
-    RNNConfig,
-    calendar_size,
-    context,
-    level_rows,
-    segment,
-)
+from forecast.models.inputs import HARMONICS, SMALLEST, YEAR_HARMONICS, input_sizes
+from forecast.models.recurrent import GRUConfig, RNNConfig, context, level_rows, segment
 from forecast.training.windows import Batch
 
 Config = GRUConfig | RNNConfig
@@ -39,10 +30,10 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
     """Draw the arrays of a net over `series` series; a relu net's U is the identity."""
     rng = np.random.default_rng(setting.seed)
     size, count = segment(config, setting), context(config, setting)
-    known = calendar_size(setting)
     width = config.embedding if series > 1 else 0
+    inputs, features = (n + width for n in input_sizes(size, setting))
+    features += config.units
     gates = 3 if config.cell == "gru" else 1
-    inputs, features = size + known + width, config.units + size + known + width
     m, r, days = config.members, config.units, -(-setting.horizon // size)
     outputs = setting.horizon * len(LEVELS)
 
@@ -92,17 +83,16 @@ def _first_mix(count: int, days: int, size: int, setting: Setting) -> NDArray[np
 
 def forward(a: Parameters, batch: Batch, config: Config, setting: Setting) -> tuple[Tensor, Tensor]:
     """Return normalised quantiles (M, B, H, Q) and targets (M, B, H) of windows (M, B, ...)."""
-    x, level, spread = window(batch.ring, config, setting)
-    out = net(a, x.float(), batch.phases, batch.series, config, setting)
+    size, recent = segment(config, setting), level_rows(config, setting)
+    x, level, spread = window(batch.ring, size, recent)
+    out = net(a, x.to(a["W"].dtype), batch, config, setting)
     return out, ((batch.target - level.unsqueeze(-1)) / spread.unsqueeze(-1)).float()
 
 
-def window(ring: Tensor, config: Config, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
+def window(ring: Tensor, size: int, recent: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return x (..., J, P), level (...) and spread (...) of `ring` (..., C), by (1)."""
-    size = segment(config, setting)
     seen = ~ring.isnan()
     values = ring.nan_to_num(0.0)
-    recent = level_rows(config, setting)
     near = seen[..., -recent:]
     level = torch.where(near.any(-1), _mean(values[..., -recent:], near), _mean(values, seen))
     centred = torch.where(seen, values - level.unsqueeze(-1), 0.0)
@@ -128,19 +118,30 @@ def calendar(phases: Tensor, setting: Setting) -> Tensor:
     return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
-def net(
-    a: Parameters, x: Tensor, phases: Tensor, series: Tensor, config: Config, setting: Setting
-) -> Tensor:
+def inputs(x: Tensor, batch: Batch, setting: Setting) -> tuple[Tensor, Tensor]:
+    """Return what the cell (..., J, I) and the head (..., F) read, as models/inputs.py does."""
+    seasons = len(setting.seasons) + 1
+    first, static = batch.phases.tensor_split([seasons], dim=-1)
+    count, size = x.shape[-2:]
+    before = _phases_before(first, setting, size, count)
+    rows = batch.past[..., -count * size :, :].unflatten(-2, (count, size)).flatten(-2)
+    each = static.unsqueeze(-2).expand(*x.shape[:-1], -1)
+    u = [x, calendar(before, setting), rows, each]
+    f = [x[..., -1, :], calendar(first, setting), rows[..., -1, :], batch.known.flatten(-2), static]
+    return torch.cat(u, dim=-1), torch.cat(f, dim=-1)
+
+
+def net(a: Parameters, x: Tensor, batch: Batch, config: Config, setting: Setting) -> Tensor:
     """Return normalised quantiles (M, B, H, Q) of windows x (M, B, J, P)."""
     members, count = x.shape[0], x.shape[2]
-    e = _vectors(a["embedding"], series)  # (M, B, E)
-    before = _phases_before(phases, setting, x.shape[3], count)
-    u = torch.cat([x, calendar(before, setting), e.unsqueeze(2).expand(-1, -1, count, -1)], -1)
+    e = _vectors(a["embedding"], batch.series)  # (M, B, E)
+    u, f = inputs(x, batch, setting)
+    u = torch.cat([u, e.unsqueeze(2).expand(-1, -1, count, -1)], dim=-1)
     w = torch.baddbmm(a["b"].unsqueeze(1), u.flatten(1, 2), a["W"])  # (M, B J, gates R)
     h = x.new_zeros(members, x.shape[1], a["U"].shape[1])
     for step in w.unflatten(1, (-1, count)).unbind(2):
         h = _cell(a, step, h, config)
-    f = torch.cat([h, x[:, :, -1], calendar(phases, setting), e], dim=-1)
+    f = torch.cat([h, f, e], dim=-1)
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (7)
     return _quantiles(a, _dropped(g, config, a), x, setting)
 

@@ -34,7 +34,7 @@ WARM_UP = 0.15  # share of the schedule
 def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurrent:
     """Train the members together; the config returned says where the schedule was cut."""
     twin = _twin(setting)
-    windows = Windows(history, twin.rows(config, setting), setting.horizon, run.device)
+    windows = Windows(history, twin.rows(config, setting), setting, run.device)
     if windows.stops.max(initial=0) < 2:
         raise FitError("every series is too short to cut a window with a target from it")
     start = twin.initial(config, setting, len(history))
@@ -42,7 +42,7 @@ def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurre
         name: torch.tensor(array, device=run.device, requires_grad=True)
         for name, array in start.items()
     }
-    identity = (config, setting, history.z, history.offsets, history.validation)
+    identity = (config, setting, history.z, history.phases, history.offsets, history.validation)
     saved = checkpoint(run.checkpoint, run.resume, *identity)
     trainer = _Trainer(config, setting, windows, run, parameters, saved)
     with torch.random.fork_rng():

@@ -34,7 +34,7 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
 def forward(a: Parameters, batch: Batch, config: Config, setting: Setting) -> tuple[Tensor, Tensor]:
     """Return normalised quantiles (M, B, H, Q) and targets (M, B, H) of windows (M, B, ...)."""
     x, level, spread = window(batch.ring)
-    out = network.net(a, x.float(), batch.phases, batch.series, config, setting)
+    out = network.net(a, x.to(a["W"].dtype), batch, config, setting)
     unit = spread.unsqueeze(-1) * torch.arange(1, setting.horizon + 1, device=x.device).sqrt()
     return out, ((batch.target - level.unsqueeze(-1)) / unit).float()
 

@@ -3,7 +3,8 @@
 Every series lies between C missing rows before and H missing rows after, so that a short one is a
 window with gaps. A draw is made of integers only; nothing is copied but the rows of the batch.
 
-Shapes: M members, B windows, C rows of context, H horizon, S seasons.
+Shapes: M members, B windows, C rows of context, H horizon, S seasons; D static, K known, L known
+and past covariates.
 """
 
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forecast.models.base import History
+from forecast.models.base import History, Setting
 
 COLD_SHARE = 0.1  # windows trained without the vector of their series
 
@@ -23,26 +24,30 @@ class Batch:
     """Windows as the network takes them; `series` is the table's last row where cold."""
 
     ring: Tensor  # (..., C) float64
-    phases: Tensor  # (..., S + 1) of the first step ahead
+    phases: Tensor  # (..., S + 1 + D) of the first step ahead
+    past: Tensor  # (..., C, L) covariates of the context
+    known: Tensor  # (..., H, K) known covariates of the target
     target: Tensor  # (..., H) NaN where missing or not to be seen
     series: Tensor  # (...,)
 
 
 class Windows:
-    """Rows of `history` on `device`, cut into contexts of `rows` and targets of `horizon`."""
+    """Rows of `history` on `device`, cut into contexts of `rows` and targets of a horizon."""
 
-    def __init__(self, history: History, rows: int, horizon: int, device: str) -> None:
+    def __init__(self, history: History, rows: int, setting: Setting, device: str) -> None:
         """Lay the series out one after the other with missing rows between them."""
-        lengths = np.diff(history.offsets)
+        horizon, lengths = setting.horizon, np.diff(history.offsets)
         room = lengths + rows + horizon
-        self.rows, self.horizon = rows, horizon
+        self.rows, self.horizon, self.known = rows, horizon, len(setting.known)
         self.lengths, self.stops = lengths, lengths - history.validation
         self.begin = np.cumsum(room) - room + rows  # where the first row of each series lies
         z = np.full(int(room.sum()), np.nan)
         phases = np.zeros((int(room.sum()), history.phases.shape[1]), np.float32)
         place = np.arange(len(history.z)) + np.repeat(self.begin - history.offsets[:-1], lengths)
         z[place], phases[place] = history.z, history.phases
-        self.z, self.phases = torch.from_numpy(z).to(device), torch.from_numpy(phases).to(device)
+        first = len(setting.seasons) + 1 + len(setting.static)  # column of the covariates
+        self.z = torch.from_numpy(z).to(device)
+        self.phases, self.covariates = torch.from_numpy(phases).to(device).tensor_split([first], 1)
         self._begin = torch.from_numpy(self.begin).to(device)
         self._stop = torch.from_numpy(self.stops).to(device)
         self._ahead = torch.arange(-rows, horizon, device=device)
@@ -86,12 +91,13 @@ class Windows:
         picks = picks.to(self.z.device, non_blocking=True)
         series, seen, name = picks.unbind(-1)
         first = self._begin[series] + seen  # (...) place of the first step ahead
-        rows = self.z[first.unsqueeze(-1) + self._ahead]  # (..., C + H)
-        target = rows[..., self.rows :]
+        place = first.unsqueeze(-1) + self._ahead  # (..., C + H)
+        ring, target = self.z[place].tensor_split([self.rows], dim=-1)
+        past, known = self.covariates[place].tensor_split([self.rows], dim=-2)
         if training:
             left = (self._stop[series] - seen).unsqueeze(-1)
             hidden = self._ahead[self.rows :] >= left
             target = target.masked_fill(hidden, float("nan"))
         # The phase of a first step beyond the last row is that of the row before, one step on;
         # such windows have no target, so any phase will do.
-        return Batch(rows[..., : self.rows], self.phases[first], target, name)
+        return Batch(ring, self.phases[first], past, known[..., : self.known], target, name)
