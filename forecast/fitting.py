@@ -6,8 +6,8 @@ at the settings so chosen. Baselines, which choose nothing, are fitted alike.
 """
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, get_type_hints
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from forecast import calibration, replay
 from forecast.calibration import Calibration
 from forecast.data.panel import Panel
-from forecast.errors import FitError, UsageError
+from forecast.errors import FitError
 from forecast.forecaster import KEPT, Forecaster
 from forecast.models import Family, family
 from forecast.models.base import LEVELS, History, Model, Setting
+from forecast.models.settings import configure
 from forecast.training.run import Run
 from forecast.transform import Transform, choose, scales
 
@@ -88,48 +89,6 @@ def default_horizon(panel: Panel) -> int:
     if panel.clock.seasons:
         return panel.clock.seasons[0]
     return 5 if panel.clock.kind == "trading" else 10
-
-
-def configure(kind: Family, settings: dict[str, str]) -> Any:
-    """Return the family's config with `settings` (name to text) read into its fields."""
-    config = kind.load("config")()
-    known = {f.name: get_type_hints(type(config))[f.name] for f in fields(config)}
-    values = {}
-    for name, text in settings.items():
-        if name not in known:
-            from difflib import get_close_matches
-
-            near = get_close_matches(name, known, 1)
-            raise UsageError(
-                f"{kind.name} has no setting `{name}`" + (f"; `{near[0]}`?" if near else ""),
-                hint=f"`forecast fit --list-settings {kind.name}` lists them",
-            )
-        values[name] = _parse(name, text, known[name])
-    try:
-        return replace(config, **values)
-    except ValueError as error:
-        raise UsageError(str(error), hint=f"`forecast fit --list-settings {kind.name}`") from error
-
-
-def _parse(name: str, text: str, kind: Any) -> Any:
-    try:
-        if kind is bool:
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        if kind in (int, float):
-            return kind(text)
-        if kind is str:
-            return text
-        if getattr(kind, "__origin__", None) is tuple:
-            return tuple(kind.__args__[0](part) for part in text.split(",") if part)
-        allowed = getattr(kind, "__args__", ())
-        if text in allowed:
-            return text
-        raise ValueError
-    except (ValueError, KeyError) as error:
-        what = " or ".join(map(str, getattr(kind, "__args__", ()))) or kind.__name__
-        raise UsageError(f"setting `{name}` takes {what}, not `{text}`") from error
 
 
 @dataclass(frozen=True, slots=True)

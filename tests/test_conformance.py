@@ -19,6 +19,8 @@ SMALL = {
     "rnn": {"units": "6", "head": "8", "members": "1", "updates": "30", "batch": "8"},
     "gru": {"units": "6", "head": "8", "members": "1", "updates": "30", "batch": "8"},
     "esn": {"units": "20", "reservoirs": "2"},
+    "ensemble": {"members": "linear,esn", "esn.units": "20", "esn.reservoirs": "2"},
+    "auto": {"members": "linear,esn", "esn.units": "20", "esn.reservoirs": "2"},
 }
 MODELS = [name for name, family in FAMILIES.items() if not family.prices_only]
 HOURLY = Clock("fixed", step=HOUR, seasons=(24, 168))

@@ -120,7 +120,7 @@ def _run(
     from forecast.training.run import Run
 
     with talk.progress() as progress:
-        resources = Run(device=resolve(device), progress=progress)
+        resources = Run(device=resolve(device), progress=progress, tell=talk.say)
         return backtest.run(panel, task, names, options=options, resources=resources, name=name)
 
 

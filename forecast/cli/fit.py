@@ -85,7 +85,7 @@ def fit(
     with talk.progress() as progress, _kept(talk, checkpoints):
         forecaster = fitting.fit(
             panel, family.name, horizon, transform=transform, seed=seed, settings=options,
-            run=Run(resolve(device), progress, _beside(checkpoints), resume),
+            run=Run(resolve(device), progress, _beside(checkpoints), resume, talk.say),
         )  # fmt: skip
     store.save(forecaster, target, state=not no_state)
     _remove(checkpoints)

@@ -3,7 +3,6 @@
 import inspect
 import re
 from dataclasses import fields
-from typing import Any
 
 from forecast.cli.shared import suggest
 from forecast.errors import UsageError
@@ -37,9 +36,11 @@ def pairs(texts: list[str]) -> dict[str, str]:
 
 def listing(family: Family) -> str:
     """Return a table of the settings of `family`: name, default, what it is."""
+    from forecast.models.settings import written
+
     config = family.load("config")
     notes = _comments(config)
-    rows = [(f.name, _written(getattr(config(), f.name)), notes.get(f.name, ""))
+    rows = [(f.name, written(getattr(config(), f.name)), notes.get(f.name, ""))
             for f in fields(config)]  # fmt: skip
     first, second = (max((len(row[k]) for row in rows), default=0) for k in (0, 1))
     return "".join(f"{a:<{first}}  {b:<{second}}  {c}".rstrip() + "\n" for a, b, c in rows)
@@ -51,10 +52,3 @@ def _comments(config: type) -> dict[str, str]:
     for kind in reversed(config.__mro__[:-1]):
         found |= dict(_COMMENT.findall(inspect.getsource(kind)))
     return found
-
-
-def _written(value: Any) -> str:
-    """Return `value` as `--set` takes it."""
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    return str(value).lower() if isinstance(value, bool) else str(value)

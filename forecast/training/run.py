@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Progress = Callable[[str, float, str], None]  # stage, share done in [0, 1], note
+Tell = Callable[[str], None]  # a sentence
 
 
 def silent(stage: str, done: float, note: str) -> None:
+    """Tell nobody."""
+
+
+def untold(sentence: str) -> None:
     """Tell nobody."""
 
 
@@ -19,3 +24,4 @@ class Run:
     progress: Progress = silent
     checkpoint: Path | None = None  # where parameters are saved during training
     resume: bool = False
+    tell: Tell = untold  # what was decided: a sentence each
