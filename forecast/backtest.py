@@ -6,19 +6,23 @@ R rows (series, cutoff, step ahead) whose timestamp exists.
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import fitting, metrics, provenance
-from forecast.data.clock import Times
+from forecast import fitting, metrics, provenance, runfolder
 from forecast.data.panel import Panel
-from forecast.errors import DataError, ForecastError
-from forecast.forecaster import Forecaster, interpolate, mean
+from forecast.errors import FitError, ForecastError
+from forecast.forecaster import Forecaster, mean
 from forecast.models import FAMILIES, family
-from forecast.results import LEVELS, Benchmark, ModelRun, Task
+from forecast.models.base import LEVELS
+from forecast.plan import COLUMNS, Plan, plan_windows
+from forecast.results import Benchmark, ModelRun, Task
+from forecast.results.tally import blocks, let_go
+from forecast.runfolder import Journal, Storage
 from forecast.training.run import Run
 from forecast.transform import looks_like_prices
 
@@ -35,22 +39,26 @@ def run(
     options: dict[str, Any] | None = None,
     resources: Run | None = None,
     name: str = "data",
+    folder: Path | None = None,
 ) -> Benchmark:
     """Backtest `models` and the baselines on `panel`.
 
     `options` go to `fitting.fit` (transform, seed, settings per model under "settings"). A model
-    that fails is marked as failed, the others go on. Raises DataError when not one window fits.
+    that fails is marked as failed, the others go on. In `folder` forecasts are kept as they come,
+    and a run that was ended goes on. Raises DataError when not one window fits, UsageError when
+    `folder` holds another run.
     """
     options, resources = dict(options or {}), resources or Run()
     plan = plan_windows(panel, task)
     prices = looks_like_prices(panel.rows(np.zeros(len(panel), np.int64), plan.counts[0]))
-    rows = plan.rows(panel)
+    names = with_baselines(models, prices)
+    facts = _facts(panel, task, options)
+    about = {**facts, "options": options, "device": resources.device}
+    storage = runfolder.opened(folder, about)
+    rows = _rows(panel, plan, storage)
     season = 1 if prices or not panel.clock.seasons else panel.clock.seasons[0]
     mae, mse = _naive_errors(panel, plan.counts[0], season)
-    settings, runs = options.pop("settings", {}), {}
-    for model in with_baselines(models, prices):
-        job = _Job(panel, plan, task, model, {**options, "settings": settings.get(model, {})})
-        runs[model] = job.run(rows, resources)
+    work = _Work(panel, plan, task, options, resources, storage)
     return Benchmark(
         ids=panel.ids,
         clock=panel.clock,
@@ -60,14 +68,26 @@ def run(
         stride=task.step,
         season=season,
         prices=prices,
-        **{key: rows[key] for key in ("series", "cutoff", "ds", "step", "origin")},
-        y=panel.values[rows["place"]],
+        **rows,
         mae_scale=mae,
         mse_scale=mse,
         levels=LEVELS,
-        runs=runs,
-        facts=_facts(panel, task, options),
+        runs={model: work.runs(model) for model in names},
+        facts=facts,
     )
+
+
+def _rows(panel: Panel, plan: Plan, storage: Storage) -> dict[str, Any]:
+    """Return the columns of all rows (R,), which say what is forecast."""
+    found = {name: storage.array(name, (plan.size,), kind) for name, kind in COLUMNS.items()}
+    begin = 0
+    for block in plan.rows(panel):
+        end = begin + len(block["step"])
+        for name, column in found.items():
+            column[begin:end] = block[name]
+            let_go(column)
+        begin = end
+    return found
 
 
 def _facts(panel: Panel, task: Task, options: dict[str, Any]) -> dict[str, Any]:
@@ -88,154 +108,182 @@ def with_baselines(models: Iterable[str], prices: bool) -> list[str]:
     return list(dict.fromkeys([*wanted, *always]))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """Rows seen at each window: `counts` (W, N); `used` where a window has truth (W, N)."""
-
-    counts: Ints
-    used: NDArray[np.bool_]
-    cutoffs: Times  # (W, N)
-    horizon: int
-
-    def rows(self, panel: Panel) -> dict[str, Any]:
-        """Return the R rows to forecast as columns; `window` and `place` say where they lie."""
-        left = np.minimum(panel.lengths - self.counts, self.horizon) * self.used
-        series, window = np.nonzero(left.T)
-        ahead = left.T[series, window]
-        total = int(ahead.sum())
-        begin = np.repeat(np.cumsum(ahead) - ahead, ahead)
-        step = np.arange(total) - begin + 1
-        series, window = np.repeat(series, ahead), np.repeat(window, ahead)
-        place = panel.offsets[series] + self.counts[window, series] + step - 1
-        last = _last_seen(panel)
-        return {
-            "series": series,
-            "window": window,
-            "step": step,
-            "place": place,
-            "cutoff": self.cutoffs[window, series],
-            "ds": panel.all_times()[place],
-            "origin": last[panel.offsets[series] + self.counts[window, series] - 1],
-        }
-
-
-def plan_windows(panel: Panel, task: Task) -> Plan:
-    """Lay out the windows of `task` on `panel`; DataError says how many would fit."""
-    if task.first_cutoff is None:
-        counts, cutoffs = _windows_from_the_ends(panel, task)
-    else:
-        counts, cutoffs = _windows_from(panel, task, task.first_cutoff)
-    seen = np.concatenate([[0], np.cumsum(~np.isnan(panel.values))])
-    known = seen[panel.offsets[:-1] + np.maximum(counts, 0)] - seen[panel.offsets[:-1]] > 0
-    used = (counts > 0) & (counts < panel.lengths) & known
-    if not used.any():
-        raise DataError(
-            "no series has a value before its cutoff and a row after it",
-            hint="fewer --windows, a shorter --horizon or another --first-cutoff",
-        )
-    return Plan(np.maximum(counts, 0), used, cutoffs, task.horizon)
-
-
-def _windows_from_the_ends(panel: Panel, task: Task) -> tuple[Ints, Times]:
-    back = task.horizon + task.step * np.arange(task.windows)[::-1]
-    counts = panel.lengths - back[:, None]  # (W, N)
-    most = int(panel.lengths.max(initial=0))
-    fits = (most - task.horizon - 1) // task.step + 1 if most > task.horizon else 0
-    if fits < task.windows:
-        raise DataError(
-            f"{task.windows} windows of {task.horizon} steps, {task.step} apart, need "
-            f"{back[0] + 1} rows; the longest series has {most}",
-            hint=f"--windows {fits}" if fits else "a shorter --horizon",
-        )
-    times = panel.all_times()
-    place = panel.offsets[:-1] + np.clip(counts - 1, 0, np.maximum(panel.lengths - 1, 0))
-    return counts, times[np.minimum(place, len(times) - 1)]
-
-
-def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
-    grid = np.unique(panel.all_times())
-    start = int(np.searchsorted(grid, first, "right")) - 1
-    if start < 0 or start + task.horizon >= len(grid):
-        span = panel.clock.write(grid[[0, -1]])
-        raise DataError(
-            f"the first cutoff lies outside the data, {span[0]} to {span[1]}",
-            hint="--first-cutoff must leave rows before it and a horizon after it",
-        )
-    fits = (len(grid) - 1 - task.horizon - start) // task.step + 1
-    if fits < task.windows:
-        raise DataError(
-            f"only {fits} of {task.windows} windows fit after the first cutoff",
-            hint=f"--windows {fits}",
-        )
-    cutoffs = grid[start + task.step * np.arange(task.windows)]
-    counts = np.stack([panel.counts_until(int(cut)) for cut in cutoffs])
-    return counts, np.broadcast_to(cutoffs[:, None], counts.shape)
-
-
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One model over all windows."""
+class _Work:
+    """What all models of a backtest share."""
 
     panel: Panel
     plan: Plan
     task: Task
-    model: str
     options: dict[str, Any]
+    resources: Run
+    storage: Storage
 
-    def run(self, rows: dict[str, Any], resources: Run) -> ModelRun:
-        total = len(rows["step"])
-        out = ModelRun(self.model, np.full(total, np.nan), np.full((total, len(LEVELS)), np.nan))
+    def runs(self, model: str) -> ModelRun:
+        """Backtest one model, with every seed where it draws random numbers."""
+        seeds = self.task.seeds if family(model).seeded else 1
+        first, *others = (_Job(self, model, number).run() for number in range(seeds))
+        first.repeats = tuple(other for other in others if other.failed is None)
+        return first
+
+
+@dataclass(slots=True)
+class _Job:
+    """One model with one seed over all windows."""
+
+    work: _Work
+    model: str
+    number: int
+    dropped: set[str] = field(default_factory=set)  # series no fit can be made with
+    began: float = field(default_factory=time.perf_counter)
+
+    def run(self) -> ModelRun:
+        label = f"{self.model}-{self.number}"
+        plan, storage = self.work.plan, self.work.storage
+        journal = storage.journal(label)
+        new = not journal.entries
+        values = storage.array(label, (plan.size, 1 + len(LEVELS)), np.float64, keep=True)
+        if new:
+            _blank(values)
+            journal.write(begun=True)
+        out = ModelRun(self.model, values[:, 0], values[:, 1:])
         try:
-            self._replay(out, rows, resources)
+            self._replay(values, journal)
         except ForecastError as error:
-            out.mean[:], out.quantiles[:] = np.nan, np.nan
-            out.failed = error.message
+            _blank(values)
+            journal.write(failed=error.message)
+        return self._told(out, journal)
+
+    def _told(self, out: ModelRun, journal: Journal) -> ModelRun:
+        """Fill in what the journal says about the run."""
+        failed, about = journal.find("failed"), journal.find("about")
+        out.failed = failed["failed"] if failed else None
+        out.fit_seconds = journal.total("fit_seconds")
+        out.predict_seconds = journal.total("seconds")
+        out.device = self.work.resources.device
+        dropped = journal.find("dropped")
+        out.dropped = dropped["dropped"] if dropped else {}
+        if about is not None and out.failed is None:
+            out.parameters = about["parameters"]
+            out.config = about["config"]
+            out.notes = tuple(about["about"])
         return out
 
-    def _replay(self, out: ModelRun, rows: dict[str, Any], resources: Run) -> None:
-        order = np.argsort(rows["window"], kind="stable")
-        bounds = np.searchsorted(rows["window"][order], np.arange(len(self.plan.counts) + 1))
-        forecaster, before = None, np.zeros(len(self.panel), np.int64)
-        watch = resources.progress
-        for w, counts in enumerate(self.plan.counts):
-            refit = self.task.refit is not None and w % self.task.refit == 0
-            if forecaster is None or refit:
-                began = time.perf_counter()
-                forecaster = self._fit(counts, resources)
-                out.fit_seconds += time.perf_counter() - began
-            else:
-                began = time.perf_counter()
-                forecaster = forecaster.update(self.panel.rows(before, counts))
-                out.predict_seconds += time.perf_counter() - began
-            before = counts
+    def _replay(self, values: Floats, journal: Journal) -> None:
+        """Forecast every window that is not done yet, from the last fit there is."""
+        if journal.find("failed") or journal.find("about"):
+            return
+        done, fitted = journal.find("window"), journal.find("fit")
+        first = 0 if done is None else done["window"] + 1
+        start = 0 if fitted is None else fitted["fit"]
+        forecaster = None if fitted is None else journal.restore(start)
+        dropped = journal.find("dropped")
+        self.dropped = set(dropped["dropped"] if dropped else ())
+        for w in range(start, len(self.work.plan.counts)):
             began = time.perf_counter()
-            self._predict(out, forecaster, rows, order[bounds[w] : bounds[w + 1]])
-            out.predict_seconds += time.perf_counter() - began
-            watch(f"{self.model}: windows", (w + 1) / len(self.plan.counts), "")
+            if forecaster is None or (w > start and self._refits(w)):
+                forecaster = self._fit(w, journal)
+                journal.keep(forecaster, w, time.perf_counter() - began)
+                began = time.perf_counter()
+            elif w > start:
+                forecaster = forecaster.update(self._between(w))
+            if w >= first:
+                self._predict(values, forecaster, w)
+                journal.write(window=w, seconds=time.perf_counter() - began)
+                self._say(first, w)
         if forecaster is not None:
-            out.parameters = sum(array.size for array in forecaster.model.arrays.values())
-            out.config = asdict(forecaster.model.config)
-            out.notes = (f"{forecaster.transform.name}: {forecaster.transform.reason}",)
-            out.device = resources.device
+            self._describe(forecaster, journal)
 
-    def _fit(self, counts: Ints, resources: Run) -> Forecaster:
-        known = self.panel.rows(np.zeros(len(self.panel), np.int64), counts)
-        note = resources.progress
-        named = replace(resources, progress=lambda s, d, n: note(f"{self.model}: {s}", d, n))
-        return fitting.fit(known, self.model, self.task.horizon, run=named, **self.options)
+    def _refits(self, window: int) -> bool:
+        refit = self.work.task.refit
+        return refit is not None and window % refit == 0
 
-    def _predict(
-        self, out: ModelRun, forecaster: Forecaster, rows: dict[str, Any], here: Ints
-    ) -> None:
-        """Forecast the rows at places `here`, those of one window."""
-        series, back = np.unique(rows["series"][here], return_inverse=True)
-        place = {name: i for i, name in enumerate(forecaster.ids)}
-        at = np.array([place[self.panel.ids[i]] for i in series], np.int64)
-        times = forecaster.clock.ahead(forecaster.last[at], self.task.horizon)
-        quantiles = forecaster.quantiles(at, times)  # (n, H, Q)
-        step = rows["step"][here] - 1
-        out.mean[here] = mean(quantiles)[back, step]
-        out.quantiles[here] = interpolate(quantiles, LEVELS)[back, step]
+    def _between(self, window: int) -> Panel:
+        """Return the rows that came between a window's cutoff and the one before."""
+        counts = self.work.plan.counts
+        return self._judged(self.work.panel.rows(counts[window - 1], counts[window]))
+
+    def _judged(self, rows: Panel) -> Panel:
+        """Return `rows` without the series the model cannot be fitted to."""
+        if not self.dropped:
+            return rows
+        return rows.select([i for i, name in enumerate(rows.ids) if name not in self.dropped])
+
+    def _fit(self, window: int, journal: Journal) -> Forecaster:
+        """Fit to the rows before a cutoff, without series that no fit can be made with."""
+        counts, span = self.work.plan.counts[window], self.work.task.span
+        first = np.zeros_like(counts) if span is None else np.maximum(counts - span, 0)
+        known = self._judged(self.work.panel.rows(first, counts))
+        try:
+            return self._fitted(known)
+        except FitError as error:
+            valued = np.flatnonzero([np.isfinite(known.series(i)).any() for i in range(len(known))])
+            found = self._culprits(known, valued) if len(valued) > 1 else {}
+            if not found or len(found) == len(valued):
+                raise error
+            self.dropped |= set(found)
+            before = journal.find("dropped")
+            journal.write(dropped=(before["dropped"] if before else {}) | found)
+            return self._fitted(self._judged(known))
+
+    def _culprits(self, known: Panel, series: Ints) -> dict[str, str]:
+        """Return the series that no fit can be made with, and why, by halving."""
+        try:
+            self._fitted(known.select(series))
+        except FitError as error:
+            if len(series) == 1:
+                return {known.ids[series[0]]: error.message}
+            half = len(series) // 2
+            return self._culprits(known, series[:half]) | self._culprits(known, series[half:])
+        return {}
+
+    def _fitted(self, known: Panel) -> Forecaster:
+        options = {name: v for name, v in self.work.options.items() if name != "settings"}
+        options["settings"] = self.work.options.get("settings", {}).get(self.model, {})
+        options["seed"] = options.get("seed", 0) + self.number
+        note = self.work.resources.progress
+        run = replace(
+            self.work.resources, progress=lambda s, d, n: note(f"{self.model}: {s}", d, n)
+        )
+        return fitting.fit(known, self.model, self.work.task.reach, run=run, **options)
+
+    def _predict(self, values: Floats, forecaster: Forecaster, window: int) -> None:
+        """Forecast the rows of one window."""
+        panel, task = self.work.panel, self.work.task
+        series, step, place = self.work.plan.places(window)
+        if self.dropped:
+            kept = np.array([panel.ids[i] not in self.dropped for i in series], np.bool_)
+            series, step, place = series[kept], step[kept], place[kept]
+        which, back = np.unique(series, return_inverse=True)
+        known = {name: i for i, name in enumerate(forecaster.ids)}
+        at = np.array([known[panel.ids[i]] for i in which], np.int64)
+        times = forecaster.clock.ahead(forecaster.last[at], task.reach)
+        quantiles = forecaster.quantiles(at, times)  # (n, gap + H, Q)
+        values[place, 0] = mean(quantiles)[back, task.gap + step]
+        values[place, 1:] = quantiles[back, task.gap + step]
+        let_go(values)
+
+    def _say(self, first: int, window: int) -> None:
+        """Tell how far the windows are, and how long the rest of them will take."""
+        total, done = len(self.work.plan.counts), window + 1
+        pace = (time.perf_counter() - self.began) / (done - first)
+        note = f"{pace * (total - done):,.0f} s left" if done < total else ""
+        self.work.resources.progress(f"{self.model}: windows", done / total, note)
+
+    def _describe(self, forecaster: Forecaster, journal: Journal) -> None:
+        """Close the journal with what the fitted model is."""
+        model, shape = forecaster.model, forecaster.transform
+        journal.write(
+            about=[f"{shape.name}: {shape.reason}"],
+            parameters=sum(array.size for array in model.arrays.values()),
+            config=asdict(model.config),
+        )
+
+
+def _blank(values: Floats) -> None:
+    for part in blocks(len(values)):
+        values[part] = np.nan
+        let_go(values)
 
 
 def _naive_errors(panel: Panel, counts: Ints, season: int) -> tuple[Floats, Floats]:
@@ -243,11 +291,3 @@ def _naive_errors(panel: Panel, counts: Ints, season: int) -> tuple[Floats, Floa
     errors = [metrics.naive_errors(panel.series(i)[: counts[i]], season) for i in range(len(panel))]
     mae, mse = np.array(errors, np.float64).reshape(-1, 2).T
     return mae, mse
-
-
-def _last_seen(panel: Panel) -> Floats:
-    """Return for every row the last value seen in its series up to it (T,)."""
-    place = np.where(np.isnan(panel.values), -1, np.arange(len(panel.values)))
-    begin = np.repeat(panel.offsets[:-1], panel.lengths)
-    source = np.maximum.accumulate(place)
-    return np.where(source >= begin, panel.values[np.maximum(source, 0)], np.nan)

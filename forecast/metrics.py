@@ -1,11 +1,10 @@
-"""Scores as pure functions of arrays, with the definitions of the literature.
+"""Losses as pure functions of arrays, with the definitions of the literature.
 
-Rows where the truth or the forecast is NaN are left out. R rows, N series, Q quantile levels;
-`series` (R,) numbers the series of each row from 0. Absolute errors judge the median, squared ones
-the mean. A score over no rows is NaN.
+R rows, Q quantile levels. Absolute errors judge the median, squared ones the mean.
 
 MASE, RMSSE: Hyndman & Koehler (2006), doi 10.1016/j.ijforecast.2006.03.001; M5 for the root.
-WQL: the weighted quantile loss of GluonTS and fev.
+WQL, SQL: the weighted and the scaled quantile loss of GluonTS and fev. MSIS: M4. CRPS: Gneiting &
+Raftery (2007), doi 10.1198/016214506000001437.
 """
 
 from collections.abc import Sequence
@@ -19,6 +18,69 @@ Ints = NDArray[np.int64]
 ZERO_TRUTH = 1e-9  # truths at most this large have no percentage error
 NO_MOVE = 1e-9  # a forecast this close to the origin, relatively, names no direction
 Z95 = 1.959963984540054  # standard normal quantile at 0.975
+INTERVALS = {50: (0.25, 0.75), 80: (0.1, 0.9), 95: (0.025, 0.975)}
+DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+
+
+def losses(
+    y: Floats, mean: Floats, quantiles: Floats, levels: Sequence[float]
+) -> dict[str, Floats]:
+    """Return what each row (R,) adds to the scores of forecasts `mean` (R,), `quantiles` (R, Q).
+
+    `levels` hold those of INTERVALS, the deciles and the median. All values are finite where the
+    arguments are: a percentage error that is not defined is 0 and is left out of its `_rows`.
+    """
+    place = {level: k for k, level in enumerate(levels)}
+    median = quantiles[:, place[0.5]]
+    error, size = np.abs(y - median), np.abs(y) + np.abs(median)
+    pinballs = pinball(y, quantiles, levels)
+    found = {
+        "rows": np.ones(len(y)),
+        "absolute": error,
+        "squared": (y - mean) ** 2,
+        "signed": mean - y,
+        "truth": np.abs(y),
+        "smape": 200.0 * _share(error, size),
+        "smape_rows": (size > 0).astype(np.float64),
+        "mape": 100.0 * _share(error, np.where(np.abs(y) > ZERO_TRUTH, np.abs(y), 0.0)),
+        "mape_rows": (np.abs(y) > ZERO_TRUTH).astype(np.float64),
+        "quantile": 2.0 * pinballs[:, [place[p] for p in DECILES]].mean(axis=1),
+        "crps": 2.0 * pinballs @ trapezoid(levels),
+    }
+    for share, (low, high) in INTERVALS.items():
+        below, above = quantiles[:, place[low]], quantiles[:, place[high]]
+        found[f"inside{share}"] = ((y >= below) & (y <= above)).astype(np.float64)
+        found[f"width{share}"] = above - below
+    found["interval"] = interval_score(y, quantiles[:, place[0.025]], quantiles[:, place[0.975]])
+    return found
+
+
+def pinball(y: Floats, quantiles: Floats, levels: Sequence[float]) -> Floats:
+    """Return the loss (R, Q) of each quantile forecast (R, Q)."""
+    error = y[:, None] - quantiles
+    p = np.asarray(levels, np.float64)
+    return np.asarray(np.maximum(p * error, (p - 1.0) * error), np.float64)
+
+
+def trapezoid(levels: Sequence[float]) -> Floats:
+    """Return weights (Q,) that integrate over all levels what is known at `levels`.
+
+    Linear between the levels. Beyond the outer ones the loss goes on as it is there: each
+    outer level counts for its tail too.
+    """
+    p = np.asarray(levels, np.float64)
+    weight = np.zeros(len(p))
+    weight[:-1] += np.diff(p) / 2
+    weight[1:] += np.diff(p) / 2
+    weight[0] += p[0]
+    weight[-1] += 1.0 - p[-1]
+    return weight
+
+
+def interval_score(y: Floats, low: Floats, high: Floats, alpha: float = 0.05) -> Floats:
+    """Return the width of each interval (R,) plus 2 / alpha times what the truth lies outside."""
+    outside = np.maximum(low - y, 0.0) + np.maximum(y - high, 0.0)
+    return np.asarray(high - low + 2.0 / alpha * outside, np.float64)
 
 
 def mean(values: Floats) -> float:
@@ -27,43 +89,11 @@ def mean(values: Floats) -> float:
     return float(kept.mean()) if kept.size else float("nan")
 
 
-def group_means(values: Floats, group: Ints, size: int = 0) -> Floats:
-    """Return the mean of `values` (R,) in each group, NaN where a group has none."""
-    kept = ~np.isnan(values)
-    count = np.bincount(group[kept], minlength=size)
-    total = np.bincount(group[kept], weights=values[kept], minlength=size)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / count, np.float64)
-
-
-def mae(y: Floats, median: Floats) -> float:
-    """Return the mean absolute error, in units of `y`."""
-    return mean(np.abs(y - median))
-
-
-def rmse(y: Floats, forecast: Floats) -> float:
-    """Return the root of the mean squared error, in units of `y`."""
-    return float(np.sqrt(mean((y - forecast) ** 2)))
-
-
-def bias(y: Floats, forecast: Floats) -> float:
-    """Return the mean of forecast less truth, in units of `y`."""
-    return mean(forecast - y)
-
-
-def smape(y: Floats, median: Floats, series: Ints) -> float:
-    """Return the mean over series of the symmetric percentage error, 0 to 200.
-
-    Rows where truth and forecast are both zero are left out.
-    """
-    size = np.abs(y) + np.abs(median)
-    return mean(group_means(_ratio(200.0 * np.abs(y - median), size), series))
-
-
-def mape(y: Floats, median: Floats, series: Ints) -> float:
-    """Return the mean over series of the percentage error; zero truths are left out."""
-    size = np.where(np.abs(y) > ZERO_TRUTH, np.abs(y), 0.0)
-    return mean(group_means(_ratio(100.0 * np.abs(y - median), size), series))
+def ratio(total: Floats, size: Floats) -> Floats:
+    """Return `total / size`, NaN where `size` is not above zero."""
+    share = np.full(np.broadcast_shapes(np.shape(total), np.shape(size)), np.nan)
+    np.divide(total, size, out=share, where=np.asarray(size) > 0)
+    return share
 
 
 def naive_errors(values: Floats, season: int) -> tuple[float, float]:
@@ -73,51 +103,6 @@ def naive_errors(values: Floats, season: int) -> tuple[float, float]:
     """
     change = values[season:] - values[:-season]
     return mean(np.abs(change)), mean(change**2)
-
-
-def mase(y: Floats, median: Floats, series: Ints, scale: Floats) -> float:
-    """Return the mean over series of the mean absolute error over `scale` (N,).
-
-    `scale` is the in-sample mean absolute error of the seasonal naive; series whose scale is zero
-    or NaN are left out.
-    """
-    return mean(_ratio(group_means(np.abs(y - median), series, len(scale)), scale))
-
-
-def rmsse(y: Floats, forecast: Floats, series: Ints, scale: Floats) -> float:
-    """Return the mean over series of the root of the mean squared error over `scale` (N,).
-
-    `scale` is the in-sample mean squared error of the seasonal naive; series whose scale is zero
-    or NaN are left out.
-    """
-    return mean(np.sqrt(_ratio(group_means((y - forecast) ** 2, series, len(scale)), scale)))
-
-
-def pinball(y: Floats, quantile: Floats, level: float) -> Floats:
-    """Return the loss of each row (R,) of a forecast `quantile` (R,) at `level`."""
-    error = y - quantile
-    return np.asarray(np.maximum(level * error, (level - 1.0) * error), np.float64)
-
-
-def wql(y: Floats, quantiles: Floats, levels: Sequence[float]) -> float:
-    """Return the weighted quantile loss of `quantiles` (R, Q), pooled over all rows.
-
-    Twice the mean pinball loss over the levels, summed over the rows, over the sum of the absolute
-    truths; NaN when that sum is zero.
-    """
-    kept = ~np.isnan(y) & ~np.isnan(quantiles).any(axis=1)
-    y, quantiles = y[kept], quantiles[kept]
-    total = float(np.abs(y).sum())
-    if total == 0.0:
-        return float("nan")
-    loss = sum(float(pinball(y, quantiles[:, k], p).sum()) for k, p in enumerate(levels))
-    return 2.0 * loss / len(levels) / total
-
-
-def coverage(y: Floats, low: Floats, high: Floats) -> float:
-    """Return the share of truths inside the interval, its ends included."""
-    inside = ((y >= low) & (y <= high)).astype(np.float64)
-    return mean(np.where(np.isnan(y) | np.isnan(low) | np.isnan(high), np.nan, inside))
 
 
 def r2(y: Floats, forecast: Floats, origin: Floats, weight: Floats | None = None) -> float:
@@ -156,8 +141,6 @@ def _wilson(hits: int, trials: int) -> tuple[float, float, float]:
     return share, max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def _ratio(values: Floats, size: Floats) -> Floats:
-    """Return `values / size`, NaN where `size` is not above zero."""
-    share = np.full(values.shape, np.nan)
-    np.divide(values, size, out=share, where=size > 0)
-    return share
+def _share(values: Floats, size: Floats) -> Floats:
+    """Return `values / size`, 0 where `size` is not above zero."""
+    return np.divide(values, size, out=np.zeros_like(values), where=size > 0)

@@ -8,6 +8,13 @@
 long-run variance by Bartlett weights, Newey and West (1987), over at least the h - 1 cutoffs whose
 windows overlap. (3) is Diebold and Mariano (1995) with the small-sample correction of Harvey,
 Leybourne and Newbold (1997), compared with Student's t of n - 1 degrees of freedom.
+
+The model confidence set of Hansen, Lunde and Nason (2011), doi 10.3982/ECTA5771, holds the best
+model at a chosen confidence. While more than one model i is left, the worst goes, with the share of
+bootstrap samples b whose statistic is larger than the one seen:
+
+    t[i,j] = (mean(L[i]) - mean(L[j])) / s[i,j],  s2[i,j] the bootstrap variance          (4)
+    T = max t[i,j] over the models left;  T[b] the same of the centred samples             (5)
 """
 
 from dataclasses import dataclass
@@ -16,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 FEWEST = 8  # cutoffs; with fewer there is no telling
+SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,61 @@ def holm(p: Floats) -> Floats:
         worst = max(worst, min((len(order) - rank) * float(p[place]), 1.0))
         out[place] = worst
     return out
+
+
+def confidence_set(losses: Floats, samples: Ints | None = None) -> Floats:
+    """Return with which p-value each model stays in the model confidence set (M,).
+
+    `losses` (n, M) by cutoff; cutoffs missing in any model are left out. A model belongs to the
+    set at 95 % when its p is above 0.05. `samples` (B, n) are bootstrap indices, by default those
+    of `stationary`. NaN with fewer than FEWEST cutoffs.
+    """
+    losses = losses[np.isfinite(losses).all(axis=1)]
+    n, models = losses.shape
+    found = np.full(models, np.nan)
+    if n < FEWEST:
+        return found
+    drawn = losses[stationary(n) if samples is None else samples].mean(axis=1)  # (B, M)
+    seen = losses.mean(axis=0)
+    gap = seen[:, None] - seen
+    moved = drawn[:, :, None] - drawn[:, None] - gap  # (B, M, M)
+    variance = (moved**2).mean(axis=0)
+    spread = np.sqrt(np.where(variance > 0, variance, 1.0))
+    gap, moved = gap / spread, moved / spread  # (4)
+    left, p = list(range(models)), 0.0
+    while len(left) > 1:
+        inside = np.ix_(left, left)
+        most = gap[inside].max(axis=1)
+        worst = int(most.argmax())
+        largest = moved[:, left][:, :, left].max(axis=(1, 2))
+        share = float((most[worst] < largest).mean())  # (5)
+        p = max(p, share if most[worst] > 0 else 1.0)  # equal models stay together
+        found[left.pop(worst)] = p
+    found[left] = 1.0
+    return found
+
+
+def resampled(losses: Floats) -> Floats:
+    """Return bootstrap means (B, M) of `losses` (n, M) by cutoff; none with too few cutoffs."""
+    losses = losses[np.isfinite(losses).all(axis=1)]
+    if len(losses) < FEWEST:
+        return losses[:0]
+    return np.asarray(losses[stationary(len(losses))].mean(axis=1), np.float64)
+
+
+def stationary(n: int, count: int = SAMPLES, block: float | None = None, seed: int = 0) -> Ints:
+    """Return indices (count, n) of the stationary bootstrap, Politis and Romano (1994).
+
+    Runs of neighbouring cutoffs, on average `block` long (default: the root of n), wrapped at the
+    end, so that what depends on time stays together.
+    """
+    rng = np.random.default_rng(seed)
+    fresh = rng.random((count, n)) < 1.0 / (block or np.sqrt(n))
+    fresh[:, 0] = True
+    starts = rng.integers(0, n, (count, n))
+    since = np.arange(n) - np.maximum.accumulate(np.where(fresh, np.arange(n), 0), axis=1)
+    begun = np.take_along_axis(starts, np.arange(n) - since, axis=1)
+    return np.asarray((begun + since) % n, np.int64)
 
 
 def _two_sided(t: float, freedom: int) -> float:

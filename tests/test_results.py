@@ -1,12 +1,12 @@
 """Scores of a benchmark against the arena's formulas, written out in pandas."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forecast import metrics
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.errors import UsageError
 from forecast.results import DECILES, LEVELS, Benchmark, ModelRun, Task
@@ -86,8 +86,9 @@ def arena(b, name):
 
 @pytest.mark.parametrize("holes", [0.0, 0.2])
 def test_scores_equal_the_arenas(holes):
-    b = benchmark()
-    b.y[np.random.default_rng(1).random(len(b.y)) < holes] = np.nan
+    y = benchmark().y
+    y[np.random.default_rng(1).random(len(y)) < holes] = np.nan
+    b = benchmark(y=y, runs=benchmark().runs)
     for score in b.scores():
         for name, expected in arena(b, score.model).items():
             assert getattr(score, name) == pytest.approx(expected, rel=1e-10), (score.model, name)
@@ -124,8 +125,9 @@ def test_a_missing_row_is_scored_as_the_daily_naive():
 
 
 def test_a_failed_model_stands_last_without_scores():
-    b = benchmark()
-    b.runs["gru"].failed = "did not converge"
+    runs = benchmark().runs
+    runs["gru"].failed = "did not converge"
+    b = benchmark(runs=runs)
     last = b.scores()[-1]
     assert last.model == "gru"
     assert math.isnan(last.mase)
@@ -155,14 +157,12 @@ def test_series_without_a_scale_are_left_out_and_counted():
     b = benchmark()
     b.mae_scale[1], b.mse_scale[1] = 0.0, np.nan
     b.y[3] = 0.0
+    b = replace(b, baseline="")
     score = b.score("gru")
     assert (score.unscaled, score.zero_truths) == (1, 1)
-    part = b.series != 1
-    expected = metrics.mase(
-        b.y[part], b.quantile("gru", 0.5)[part], np.unique(b.series[part], return_inverse=True)[1],
-        b.mae_scale[[0, 2, 3]],
-    )  # fmt: skip
-    assert score.mase == pytest.approx(expected)
+    errors = np.abs(b.y - b.quantile("gru", 0.5))
+    means = [errors[b.series == i].mean() / b.mae_scale[i] for i in (0, 2, 3)]
+    assert score.mase == pytest.approx(np.mean(means))
     assert np.isfinite(b.by_step("gru")).all()
 
 
@@ -171,6 +171,7 @@ def test_prices_are_scored_against_the_random_walk():
     walk = b.runs["naive"]
     walk.mean[:] = b.origin
     walk.quantiles[:] = b.origin[:, None]
+    b = replace(b, baseline="")
     assert b.baseline == "naive"
     score = b.score("naive")
     assert score.r2_vs_rw == pytest.approx(0.0)

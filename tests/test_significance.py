@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from forecast.significance import FEWEST, diebold_mariano, holm, long_run_variance
+from forecast.significance import (
+    FEWEST,
+    confidence_set,
+    diebold_mariano,
+    holm,
+    long_run_variance,
+    resampled,
+    stationary,
+)
 
 
 def losses(n=120, shift=0.0, seed=0):
@@ -84,3 +92,37 @@ def test_holm_by_hand():
     found = holm(np.array([0.01, 0.04, np.nan, 0.03]))
     np.testing.assert_allclose(found, [0.03, 0.06, np.nan, 0.06])
     assert holm(np.array([0.9, 0.8])).max() == 1.0
+
+
+def five_models():
+    rng = np.random.default_rng(7)
+    shared = rng.gamma(2, 1, 120)
+    shifts = (0, 0.02, 0.15, 0.3, 0.6)
+    return np.stack([shared + 0.6 * rng.normal(size=120) + s for s in shifts], axis=1)
+
+
+def test_the_confidence_set_equals_archs():
+    # arch 8.0.0, MCS(losses, 0.05, reps=500, method="R") on the same bootstrap indices
+    found = confidence_set(five_models(), stationary(120, 500, 10, 3))
+    np.testing.assert_allclose(found, [0.12, 1.0, 0.12, 0.0, 0.0])
+
+
+def test_the_confidence_set_keeps_equals_and_needs_cutoffs():
+    losses = five_models()
+    found = confidence_set(np.column_stack([losses[:, 0], losses[:, 0], losses[:, 4]]))
+    assert found[:2].min() > 0.05
+    assert found[2] < 0.05
+    gappy = np.where(np.arange(120)[:, None] == 5, np.nan, losses)
+    np.testing.assert_array_equal(confidence_set(gappy), confidence_set(np.delete(losses, 5, 0)))
+    assert np.isnan(confidence_set(losses[: FEWEST - 1])).all()
+
+
+def test_the_bootstrap_keeps_neighbours_together_and_the_mean():
+    drawn = stationary(400, 300, block=20)
+    follows = (np.diff(drawn, axis=1) % 400 == 1).mean()
+    assert follows == pytest.approx(1 - 1 / 20, abs=0.01)
+    assert np.bincount(drawn.ravel(), minlength=400).min() > 150
+    losses = np.random.default_rng(0).normal(3, 1, (100, 2))
+    means = resampled(losses)
+    np.testing.assert_allclose(means.mean(axis=0), losses.mean(axis=0), atol=0.02)
+    np.testing.assert_allclose(means.std(axis=0), 0.1, atol=0.03)

@@ -18,6 +18,7 @@ class Family:
     summary: str
     baseline: bool = False  # cheap, and always run in a benchmark
     prices_only: bool = False
+    seeded: bool = False  # draws random numbers at the fit
     copies: bool = False  # forecasts past values, which a transform could only round
 
     def load(self, part: str) -> Any:
@@ -32,11 +33,14 @@ FAMILIES = {
     family.name: family
     for family in (
         Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.returns:build",
-               f"{_T}.recurrent:fit", "Elman network over the last days, quantile head"),
+               f"{_T}.recurrent:fit", "Elman network over the last days, quantile head",
+               seeded=True),
         Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.returns:build",
-               f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head"),
+               f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head",
+               seeded=True),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
-               f"{_T}.reservoir:fit", "echo state network, ridge readout"),
+               f"{_T}.reservoir:fit", "echo state network, ridge readout",
+               seeded=True),
         Family("kalman", f"{_M}.kalman:KalmanConfig", f"{_M}.kalman:Kalman",
                f"{_T}.kalman:fit", "structural state space by maximum likelihood"),
         Family("linear", f"{_M}.linear:LinearConfig", f"{_M}.linear:Linear",
