@@ -5,6 +5,7 @@ more rows. N series, H horizon, Q quantile levels.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -115,7 +116,7 @@ class Forecaster:
         outside those the models carry.
         """
         check_levels(levels)
-        steps = self._steps(horizon)
+        steps = self.steps(horizon)
         if rows is None:
             if not len(self.ids):
                 raise DataError(
@@ -186,7 +187,8 @@ class Forecaster:
             model=self.family,
         )
 
-    def _steps(self, horizon: int | None) -> int:
+    def steps(self, horizon: int | None) -> int:
+        """Return `horizon`, by default the fitted one; UsageError where it is beyond that."""
         if horizon is None:
             return self.horizon
         if not 1 <= horizon <= self.horizon:
@@ -257,14 +259,20 @@ def mean(quantiles: Floats) -> Floats:
     The quantile function is taken as linear between the levels; each tail of 2.5 % counts at the
     place a normal tail would have.
     """
+    centre = quantiles[..., MEDIAN]
+    return centre + (quantiles - centre[..., None]) @ _weights()
+
+
+@cache
+def _weights() -> Floats:
+    """Return what each level counts in the mean (Q,)."""
     p = np.array(LEVELS)
     weight = np.zeros(len(p))
     weight[:-1] += np.diff(p) / 2
     weight[1:] += np.diff(p) / 2
     weight[[0, -1]] += p[0] * (1 + TAIL)
     weight[[1, -2]] -= p[0] * TAIL
-    centre = quantiles[..., MEDIAN]
-    return centre + (quantiles - centre[..., None]) @ weight
+    return weight
 
 
 def check_levels(levels: tuple[float, ...]) -> None:

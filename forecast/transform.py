@@ -60,10 +60,14 @@ def scales(panel: Panel) -> Floats:
     at = np.repeat(np.arange(len(panel)), panel.lengths)
     total = np.bincount(at[seen], weights=size[seen], minlength=len(panel))
     count = np.bincount(at[seen], minlength=len(panel))
-    mean = total / np.maximum(count, 1)
+    return np.where(count > 0, scale_of(total / np.maximum(count, 1)), np.nan)
+
+
+def scale_of(size: Floats) -> Floats:
+    """Return the powers of two nearest to mean absolute values `size`; 1 for none."""
     with np.errstate(divide="ignore"):
-        exponent = np.where(mean > 0, np.round(np.log2(mean)), 0)
-    return np.where(count > 0, np.exp2(exponent), np.nan)
+        exponent = np.where(size > 0, np.round(np.log2(size)), 0)
+    return np.asarray(np.exp2(exponent))
 
 
 def choose(panel: Panel, name: str = "auto") -> Transform:

@@ -35,6 +35,11 @@ def stdin() -> BinaryIO:
     return cast(BinaryIO, io.FileIO(0, closefd=False) if os.name == "nt" else _Heard())
 
 
+def ready(source: BinaryIO, seconds: float | None) -> bool:
+    """Wait for `source`, which `stdin` gave, to have something; False after `seconds`."""
+    return source.ready(seconds) if isinstance(source, _Heard) else True
+
+
 class _Heard(io.RawIOBase):
     """Standard input whose reads cannot miss a signal.
 
@@ -54,9 +59,19 @@ class _Heard(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if size < 0:
             return self.readall() or b""
-        while 0 not in select.select([0, self._wakes], [], [])[0]:
-            os.read(self._wakes, 1)
+        while not self.ready(None):
+            pass
         return os.read(0, size)
+
+    def ready(self, seconds: float | None) -> bool:
+        """Wait `seconds` at most, None without end; say whether there is something to read.
+
+        A signal ends the wait too.
+        """
+        found = select.select([0, self._wakes], [], [], seconds)[0]
+        if self._wakes in found:
+            os.read(self._wakes, 1)
+        return 0 in found
 
 
 def emit(content: bytes, output: str | None) -> None:

@@ -66,6 +66,8 @@ class Memory:
 
     def extend(self, rings: Floats, seen: NDArray[np.int64]) -> Floats:
         """Return `rings` (B, C), of which the last `seen` (B,) values are known, all known."""
+        if not len(seen) or seen.min() >= self.size:
+            return rings
         known = np.minimum(seen, self.size)
         period = self._period(np.maximum(known, 1))[:, None]
         place = np.broadcast_to(np.arange(self.size), rings.shape)

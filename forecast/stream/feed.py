@@ -1,0 +1,292 @@
+"""A stream of lines, CSV or JSON, to readings: one at a time, fast, and never the end of it all.
+
+A line that cannot be read is an error of its own; the next one begins anew. What is usual (an ISO
+timestamp, an integer, an epoch; a plain number) is read here; whatever else a table may hold goes
+through `tables.read`, line by line, so that both understand the same.
+"""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from forecast.data import columns, dialect, header
+from forecast.data.clock import Clock
+from forecast.data.grid import LARGEST
+from forecast.data.layout import Layout
+from forecast.data.numbers import MISSING, Style, is_number
+from forecast.data.sheet import Sheet
+from forecast.data.stamps import EPOCHS, iso_form
+from forecast.data.wanted import Wanted
+from forecast.errors import ForecastError
+
+LONGEST = 1 << 20  # bytes of a line
+SHOWN = 60  # characters of a bad line that are shown
+_EPOCH = datetime(1970, 1, 1)
+_AWARE = _EPOCH.replace(tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_INTEGER = re.compile(r"[+-]?\d{1,18}(\.0*)?")
+_MARKS = re.compile("[\u0020\u00a0\u202f\u2009'\u2019]")
+
+
+class BadLineError(Exception):
+    """A line that holds no reading; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of one series; `second` is the time if the wall clock was put back, else `time`."""
+
+    name: str
+    time: int | None  # None where rows are numbered
+    value: float  # NaN where missing
+    second: int | None = None
+
+
+class Feed:
+    """Reads lines as the data of a fitted model were written, or as their own header says."""
+
+    def __init__(self, clock: Clock, layout: Layout | None, wanted: Wanted | None = None) -> None:
+        self.clock, self.wanted = clock, wanted or Wanted()
+        self._known = layout  # of the fit
+        self._layout: Layout | None = None  # of the lines
+        self._header: str | None = None  # a line of names, until a row comes
+        self._delimiter = self.wanted.delimiter or ","
+        self._keys: dict[tuple[str, ...], Layout] = {}  # of JSON records
+
+    def read(self, line: bytes) -> list[Reading]:
+        """Return the readings of `line`, none for a blank one or a header; BadLineError."""
+        text = _decoded(line)
+        if not text.strip():
+            return []
+        try:
+            if text.lstrip().startswith("{"):
+                return self._record(text)
+            return self._cells(text)
+        except ForecastError as error:
+            raise BadLineError(f"{_bare(error.message)}: `{_short(text)}`") from None
+
+    def _record(self, text: str) -> list[Reading]:
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            raise BadLineError(f"not JSON: `{_short(text)}`") from None
+        names = tuple(record)
+        layout = self._keys.get(names)
+        cells = ["" if v is None else v if isinstance(v, str) else json.dumps(v)
+                 for v in record.values()]  # fmt: skip
+        if layout is None:
+            layout = _recognised([list(names), cells], self.wanted, self._known, headed=True)
+            if len(self._keys) < 100:
+                self._keys[names] = layout
+        return self._readings(layout, cells, text)
+
+    def _cells(self, text: str) -> list[Reading]:
+        if self._layout is None:
+            return self._begin(text)
+        cells = _split(text, self._delimiter)
+        if len(cells) != len(self._layout.columns) or not self._dated(cells):
+            if self._is_header(cells):
+                self._header, self._layout = text, None
+                return []
+            if len(cells) != len(self._layout.columns):
+                wanted = len(self._layout.columns)
+                raise BadLineError(f"{len(cells)} cells instead of {wanted}: `{_short(text)}`")
+        return self._readings(self._layout, cells, text)
+
+    def _begin(self, text: str) -> list[Reading]:
+        """Take the first line for names or for a row, and find out what its columns are."""
+        if self.wanted.delimiter is None:
+            self._delimiter = dialect.sniff(text)
+        cells = _split(text, self._delimiter)
+        if self._header is not None:
+            names = _split(self._header, self._delimiter)
+            if len(names) != len(cells):
+                raise BadLineError(f"{len(cells)} cells under {len(names)} names: `{_short(text)}`")
+            self._layout = _recognised([names, cells], self.wanted, self._known, headed=True)
+            return self._readings(self._layout, cells, text)
+        if not header.headless(_sheet([cells]), self._known):
+            self._header = text
+            return []
+        layout = self._known
+        if layout is None:
+            layout = _recognised([cells], self.wanted, None, headed=False)
+        elif len(cells) != len(layout.columns):
+            listed = ", ".join(layout.columns[:8])
+            raise BadLineError(f"no header, and not the columns {listed}: `{_short(text)}`")
+        self._layout = layout
+        return self._readings(layout, cells, text)
+
+    def _dated(self, cells: Sequence[str]) -> bool:
+        """Say whether a timestamp stands where one belongs, as far as a glance tells."""
+        layout = self._layout
+        assert layout is not None
+        timed = layout.timed
+        return not timed or any(c.isdigit() for c in cells[timed[0]])
+
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        """Say whether a later line is a header: it names what has a name here, and no number."""
+        layout = self._layout
+        assert layout is not None
+        used = {layout.columns[k].lower() for k in layout.used}
+        usual = used | set(header.TIME_NAMES) | set(header.VALUE_NAMES)
+        named = sum(cell.strip().lower() in usual for cell in cells)
+        return named >= min(2, len(layout.used)) and not any(map(is_number, cells))
+
+    def _readings(self, layout: Layout, cells: list[str], text: str) -> list[Reading]:
+        if layout.kind not in ("long", "wide"):
+            raise BadLineError(f"a layout of {layout.kind} is no stream: `{_short(text)}`")
+        if not layout.timed and self._known is not None and self._known.timed:
+            raise BadLineError(f"no column of timestamps: `{_short(text)}`")
+        when = None if not layout.timed else self._moment(cells[layout.timed[0]], layout)
+        try:
+            values = [self._value(cells[k], layout) for k in layout.values]
+        except ValueError:
+            values = None
+        if values is None or when is False:
+            return self._slowly(layout, cells)
+        first, second = (None, None) if when is None else when
+        if layout.id is None:
+            return [Reading(name, first, value, second)
+                    for name, value in zip(layout.value_names, values, strict=True)]  # fmt: skip
+        name = cells[layout.id]
+        if not name.strip():
+            raise BadLineError(f"no id: `{_short(text)}`")
+        return [Reading(name, first, values[0], second)]
+
+    def _moment(self, cell: str, layout: Layout) -> Any:
+        """Return the time, and the one an hour later where the clock was put back; False: odd."""
+        cell = cell.strip()
+        if self.clock.kind == "index":
+            return (int(float(cell)), None) if _INTEGER.fullmatch(cell) else False
+        if layout.parts or self.wanted.date_format:
+            return False
+        if layout.dates in EPOCHS and _INTEGER.fullmatch(cell):
+            size = EPOCHS[layout.dates]
+            return (int(cell) * size if size else int(cell) // 1000, None)
+        if iso_form(cell) is None or len(cell) < 8:
+            return False
+        try:
+            moment = datetime.fromisoformat(cell)
+        except ValueError:
+            return False
+        zone = self.clock.zone
+        if moment.tzinfo is not None:
+            return False if zone is None else ((moment - _AWARE) // _MICROSECOND, None)
+        local = (moment - _EPOCH) // _MICROSECOND
+        return (local, None) if zone in (None, "UTC") else _both(local, str(zone))
+
+    def _value(self, cell: str, layout: Layout) -> float:
+        """Return the number in `cell`, NaN where missing; ValueError where there is none."""
+        cell = cell.strip()
+        if cell in MISSING:
+            return math.nan
+        decimal = self.wanted.decimal or layout.decimal or "."
+        if decimal == "," or "," in cell or "_" in cell:
+            style = Style(decimal)
+            if not re.fullmatch(style.pattern, cell):
+                raise ValueError(cell)
+            cell = _MARKS.sub("", cell.replace(style.thousands, "")).replace(",", ".")
+        value = float(cell)
+        if abs(value) > LARGEST:
+            raise BadLineError(f"`{cell}` is beyond {LARGEST:g}")
+        return value
+
+    def _slowly(self, layout: Layout, cells: list[str]) -> list[Reading]:
+        """Read one line as a table of one row."""
+        from forecast.data import tables
+
+        wanted = self.wanted
+        panel = tables.read(
+            _text([list(layout.columns), cells]).encode(), layout=layout, clock=self.clock,
+            id=wanted.id, time=wanted.time, value=wanted.value, date_format=wanted.date_format,
+            decimal=wanted.decimal, timezone=wanted.timezone,
+        )  # fmt: skip
+        return [
+            Reading(name, int(time), float(value))
+            for i, name in enumerate(panel.ids)
+            for time, value in zip(panel.row_times(i), panel.series(i), strict=True)
+        ]
+
+
+def _both(local: int, zone: str) -> tuple[int, int | None]:
+    """Return the two times at which the wall clock of `zone` shows `local`, usually one."""
+    import numpy as np
+
+    from forecast.data import zones
+
+    wall = np.array([local], np.int64)
+    first, second = (int(zones.to_utc(wall, zone, later)[0]) for later in (False, True))
+    return first, None if second == first else second
+
+
+def _decoded(line: bytes) -> str:
+    if len(line) > LONGEST:
+        raise BadLineError(f"longer than {LONGEST >> 20} MiB")
+    try:
+        text = line.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise BadLineError("not text in UTF-8") from None
+    if "\0" in text:
+        raise BadLineError("not text: it holds a zero byte")
+    return text
+
+
+def _split(text: str, delimiter: str) -> list[str]:
+    if '"' not in text:
+        return text.split(delimiter)
+    try:
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        raise BadLineError(f"{error}: `{_short(text)}`") from None
+
+
+def _recognised(
+    records: list[list[str]], wanted: Wanted, known: Layout | None, headed: bool
+) -> Layout:
+    if headed and known is not None and set(_named(known)) <= set(records[0]):
+        return _moved(known, [name.strip() for name in records[0]])
+    found, _ = columns.recognise(_sheet(records), wanted, known, headed)
+    return found
+
+
+def _named(known: Layout) -> list[str]:
+    return [known.columns[k] for k in known.used]
+
+
+def _moved(known: Layout, names: list[str]) -> Layout:
+    """Return the layout of the fit with its columns where `names` has them."""
+    place = {name: k for k, name in enumerate(names)}
+
+    def at(k: int | None) -> int | None:
+        return None if k is None else place[known.columns[k]]
+
+    return Layout(
+        tuple(names), tuple(place[name] for name in known.value_names), at(known.id),
+        at(known.time), known.kind, tuple((role, place[known.columns[k]])
+        for role, k in known.parts), known.dates, known.decimal,
+    )  # fmt: skip
+
+
+def _sheet(records: list[list[str]]) -> Sheet:
+    data = bytearray(_text(records).encode())
+    return Sheet("<stdin>", data, ",", tuple(map(tuple, records)), 0)
+
+
+def _text(records: list[list[str]]) -> str:
+    quoted = (",".join('"' + c.replace('"', '""') + '"' for c in r) for r in records)
+    return "\n".join(quoted) + "\n"
+
+
+def _bare(message: str) -> str:
+    """Return what a table's error says, without the place in a table of one line."""
+    return re.sub(r"^<(bytes|stdin)>(, line \d+)?(, column)? ?(`[^`]*`)?: ", "", message)
+
+
+def _short(text: str) -> str:
+    text = text.strip()
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
