@@ -1,7 +1,7 @@
 """Learn `auto`: the best of several models, their ensemble and naive forecasts.
 
-All are judged on the same validation rows. The ensemble is judged with weights learned on the
-other half of them. A naive forecast stays unless the best of the others beats it by more than a
+All are judged on the same validation rows; the ensemble stretch by stretch, with weights learned
+on the others. A naive forecast stays unless the best of the others beats it by more than a
 standard error.
 """
 
@@ -15,7 +15,7 @@ from forecast.models.ensemble import AutoConfig, Ensemble
 from forecast.training.ensemble import counting, fitted, forecasts, joined
 from forecast.training.ensemble import fit as refit
 from forecast.training.run import Run
-from forecast.training.weights import learn, losses
+from forecast.training.weights import judged, learn, losses
 
 TOGETHER = "ensemble"
 
@@ -34,15 +34,15 @@ def fit(config: AutoConfig, setting: Setting, history: History, run: Run) -> Ens
     found = {n: losses(windows.of([k]), windows.quantiles[k]) for k, n in enumerate(models)}
     able = [k for k, name in enumerate(models) if name not in naive]
     if len(able) > 1:
-        weights, found[TOGETHER] = learn(windows.of(able))
+        found[TOGETHER] = judged(windows.of(able))
     best = choice(found, naive)
     table = {name: float(np.nanmean(loss)) for name, loss in found.items()}
     run.tell(verdict(table, best, naive, len(windows.truth)))
     config = replace(config, validation=relative(table, naive))
     if best != TOGETHER:
         return joined(config, setting, {best: models[best]}, np.ones(1))
-    names = list(models)
-    return joined(config, setting, *counting({names[k]: models[names[k]] for k in able}, weights))
+    members = {name: model for name, model in models.items() if name not in naive}
+    return joined(config, setting, *counting(members, learn(windows.of(able))))
 
 
 def choice(losses: dict[str, Floats], naive: list[str]) -> str:

@@ -28,8 +28,7 @@ def fit(config: EnsembleConfig, setting: Setting, history: History, run: Run) ->
     """Fit the members and learn their weights; those that fail or hardly count are left out."""
     models = fitted(config, config.members, setting, history, run)
     if not config.weights and (windows := forecasts(models, history)) is not None:
-        weights, _ = learn(windows)
-        models, weights = counting(models, weights)
+        models, weights = counting(models, learn(windows))
         shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(models, weights, strict=True))
         run.tell(f"weights learned on {len(windows.truth)} held-back windows: {shares}")
     else:

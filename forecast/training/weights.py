@@ -1,12 +1,12 @@
 """How much each model counts in an average of quantiles, learned on windows they did not see.
 
-    L(w) = mean over windows and steps of a[window] rho(y - sum_m w[m] q_m)                 (1)
-    w    = (1 - s) argmin L + s / M,  w[m] >= 0, sum_m w[m] = 1                             (2)
+    L[m] = mean over windows and steps of a[window] rho(y - q_m)                            (1)
+    w[m] = L[m]^-P / sum_n L[n]^-P                                                          (2)
 
 rho is the pinball loss, averaged over the levels; a weighs a series by the inverse of its typical
-error. L is convex and piecewise linear; it is minimised by exponentiated gradients (Kivinen,
-Warmuth 1997). s is chosen between halves of the windows: weights learned on one, judged on the
-other. It is 1, equal weights, where learning does not pay.
+error. Bates and Granger (1969), "The combination of forecasts", without correlations: weights that
+minimise the loss of the average were tried, and on windows after those they were learned on they
+did worse. P falls to 0, equal weights, with the number of windows.
 
 Shapes: M models, V windows, H steps ahead, L levels.
 """
@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from forecast.models.base import LEVELS, MEDIAN, Floats
 
 JUDGED = tuple(LEVELS.index(p) for p in (0.1, 0.25, 0.5, 0.75, 0.9))
-SHRINK = (1.0, 0.75, 0.5, 0.25, 0.0)  # s; the first of equals is taken
-STEPS = 400  # of the descent
-RATE = 1.0  # of its first step, per largest difference of the gradient
+STRETCHES = 4  # of each series' windows
+POWER, ENOUGH = 32.0, 84  # P, and from how many windows on
 LEAST = 0.02  # a model that counts less is left out
 
 
@@ -32,12 +31,12 @@ class Held:
     quantiles: Floats  # (M, V, H, L) at the levels JUDGED
     truth: Floats  # (V, H) NaN where missing
     weight: Floats  # (V,) a in (1)
-    late: NDArray[np.bool_]  # (V,) the later half of each series
+    stretch: NDArray[np.int64]  # (V,) number of the stretch of its series
 
     def part(self, which: NDArray[np.bool_]) -> "Held":
         """Return the windows `which` (V,)."""
         return Held(self.quantiles[:, which], self.truth[which], self.weight[which],
-                    self.late[which])  # fmt: skip
+                    self.stretch[which])  # fmt: skip
 
     def of(self, models: list[int]) -> "Held":
         """Return the forecasts of `models` only."""
@@ -51,13 +50,13 @@ def held(quantiles: Floats, truth: Floats, series: NDArray[np.int64]) -> Held:
     """
     judged = quantiles[..., JUDGED]
     error = np.abs(truth - quantiles[..., MEDIAN].mean(axis=0))
-    weight, late = np.zeros(len(truth)), np.zeros(len(truth), np.bool_)
+    weight, stretch = np.zeros(len(truth)), np.zeros(len(truth), np.int64)
     for i in np.unique(series):
         own = np.flatnonzero(series == i)
         seen = error[own][~np.isnan(error[own])]
         weight[own] = 1 / seen.mean() if len(seen) and seen.mean() > 0 else 0.0
-        late[own[len(own) // 2 :]] = True
-    return Held(judged, truth, weight, late)
+        stretch[own] = np.arange(len(own)) * STRETCHES // len(own)
+    return Held(judged, truth, weight, stretch)
 
 
 def losses(windows: Held, mixed: Floats) -> Floats:
@@ -75,43 +74,25 @@ def mix(windows: Held, weights: Floats) -> Floats:
     return np.asarray(np.tensordot(weights, windows.quantiles, 1))
 
 
-def solve(windows: Held) -> Floats:
-    """Return the weights (M,) that minimise (1)."""
-    q, levels = windows.quantiles, np.array(LEVELS)[list(JUDGED)]
-    seen = ~np.isnan(windows.truth)
-    share = np.where(seen, windows.weight[:, None], 0.0)[..., None] / max(seen.sum(), 1)
-    truth = np.nan_to_num(windows.truth)[..., None]
-    best: Floats = np.full(len(q), 1 / len(q))
-    w = best
-    least = np.inf
-    for k in range(STEPS):
-        error = truth - np.tensordot(w, q, 1)
-        loss = float((share * np.maximum(levels * error, (levels - 1) * error)).sum())
-        if loss < least:
-            best, least = w, loss
-        slope = share * (levels - (error < 0))  # of the loss in -q
-        gradient = -np.tensordot(q, slope, 3)
-        gradient -= gradient.min()
-        if gradient.max() <= 0:
-            break
-        w = w * np.exp(-RATE / np.sqrt(k + 1) * gradient / gradient.max())
-        w /= w.sum()
-    return best
+def learn(windows: Held) -> Floats:
+    """Return the weights (2) (M,); equal ones where a model makes no error at all."""
+    each = np.array([np.nanmean(losses(windows, q)) for q in windows.quantiles])
+    if not each.min() > 0:
+        return np.full(len(each), 1 / len(each))
+    power = POWER * min(len(windows.truth) / ENOUGH, 1.0)
+    share = (each / each.min()) ** -power
+    return np.asarray(share / share.sum())
 
 
-def learn(windows: Held) -> tuple[Floats, Floats]:
-    """Return weights (2) and the losses (V,) with weights learned on the other half."""
-    halves = [windows.late, ~windows.late]
-    equal = np.full(len(windows.quantiles), 1 / len(windows.quantiles))
-    if min(half.sum() for half in halves) == 0:
-        return equal, losses(windows, mix(windows, equal))
-    other = [solve(windows.part(half)) for half in halves]
-    tried = []
-    for s in SHRINK:
-        found = np.full(len(windows.truth), np.nan)
-        for half, w in zip(halves, other, strict=True):
-            rest = windows.part(~half)
-            found[~half] = losses(rest, mix(rest, (1 - s) * w + s * equal))
-        tried.append(found)
-    best = int(np.argmin([np.nanmean(found) for found in tried]))
-    return (1 - SHRINK[best]) * solve(windows) + SHRINK[best] * equal, tried[best]
+def judged(windows: Held) -> Floats:
+    """Return the losses (V,) of the average, with weights learned on the other stretches of time.
+
+    Windows that are all of one stretch, for want of more, are judged on themselves.
+    """
+    found = np.full(len(windows.truth), np.nan)
+    for k in np.unique(windows.stretch):
+        here = windows.stretch == k
+        rest = windows.part(~here if not here.all() else here)
+        part = windows.part(here)
+        found[here] = losses(part, mix(part, learn(rest)))
+    return found
