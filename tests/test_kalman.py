@@ -9,9 +9,11 @@ from scipy.stats import multivariate_normal
 
 from forecast.errors import FitError, UsageError
 from forecast.models import kalman as room
-from forecast.models.base import COLD, MEDIAN, History, Setting
-from forecast.models.kalman import Kalman, KalmanConfig, blank, filter_rows, look, table_rows
-from forecast.models.structural import Structure, design, read_seasons
+from forecast.models.base import COLD, MEDIAN, NORMAL, History, Setting
+from forecast.models.filter import blank, filter_rows
+from forecast.models.kalman import Kalman, KalmanConfig
+from forecast.models.sight import look, sight
+from forecast.models.structural import Sight, Structure, design, read_seasons
 from forecast.training import oracle
 from forecast.training import structural as training
 from forecast.training.kalman import fit
@@ -32,11 +34,12 @@ def phases(start, count, seasons):
 
 def model_of(trend="damped", ar="yes", seasons="6:3,12:4", anomaly=2, series=1, variance=1.0):
     config = KalmanConfig(seasons=seasons, trend=trend, ar=ar, anomaly=anomaly)
-    names = config.structure.names
+    names = config.structure().names
     theta = np.array([[VALUES[name] + 0.1 * i for name in names] for i in range(series)])
     arrays = {
         "parameters": theta, "variance": np.full(series, variance), "decay": np.ones(series),
         "centre": np.zeros(series), "spread": np.ones(series), "rows": np.zeros(series, np.int64),
+        "tail": np.zeros(series), "scores": np.tile(NORMAL, (series, 1)),
     }  # fmt: skip
     lengths = tuple(length for length, _ in read_seasons(seasons))
     return Kalman(config, Setting(H, lengths), arrays)
@@ -58,8 +61,8 @@ def matrices(model, count):
     F = np.diag(dynamics.rho[0])
     if dynamics.coupling[0]:
         F[0, 1] = dynamics.coupling[0]
-    rows = table_rows(model.config, model.setting, clock(model, 0, count)[0])
-    h = look(design(model.config.structure), rows)
+    rows = sight(model.structure, model.setting, clock(model, 0, count)[0])
+    h = look(design(model.structure), rows)
     return F, np.diag(dynamics.q[0]), h, np.diag(dynamics.prior[0])
 
 
@@ -97,9 +100,9 @@ def test_likelihood_states_and_forecasts_are_those_of_the_joint_gaussian(trend):
     variance = np.diag(C[n:, n:] - C[n:, :n] @ weights)
 
     times = clock(model, 0, rows)[0]
-    table = table_rows(model.config, model.setting, times)
-    stretch = training.Stretch(z[0], table, times, np.zeros(0, np.int64), H)
-    e, s = training.innovations(model.config.structure, stretch, model.arrays["parameters"][0])
+    table = sight(model.structure, model.setting, times)
+    stretch = training.Stretch(model.structure, z[0], table, times, np.zeros(0, np.int64), H)
+    e, s = training.innovations(stretch, model.arrays["parameters"][0])
     ours = -0.5 * np.sum(np.log(2 * np.pi * s) + e**2 / s)
     assert ours == pytest.approx(multivariate_normal(cov=C[:n, :n]).logpdf(d), abs=1e-8)
 
@@ -141,7 +144,7 @@ def test_statsmodels_agrees():
         use_exact_diffuse=True,
     )  # fmt: skip
     model = replace(model, config=replace(model.config, seasons="6:2"))
-    value = dict(zip(model.config.structure.names, model.arrays["parameters"][0], strict=True))
+    value = dict(zip(model.structure.names, model.arrays["parameters"][0], strict=True))
     noise = {k: np.exp(v) for k, v in value.items()}
     rho = 1 / (1 + np.exp(-value["ar-damping"]))
     order = {"sigma2.irregular": 1.0, "sigma2.level": noise["level"],
@@ -159,9 +162,9 @@ def test_statsmodels_agrees():
     result = theirs.filter([order[name] for name in theirs.param_names])
 
     whole = clock(model, 0, 80)
-    stretch = training.Stretch(z[0], table_rows(model.config, model.setting, whole[0]), whole[0],
-                               np.zeros(0, np.int64), H)  # fmt: skip
-    e, s = training.innovations(model.config.structure, stretch, model.arrays["parameters"][0])
+    seen = sight(model.structure, model.setting, whole[0])
+    stretch = training.Stretch(model.structure, z[0], seen, whole[0], np.zeros(0, np.int64), H)
+    e, s = training.innovations(stretch, model.arrays["parameters"][0])
     diffuse = -0.5 * np.log(2 * np.pi)  # what theirs counts for the first observation
     ours = -0.5 * np.sum(np.log(2 * np.pi * s) + e**2 / s)
     assert ours + diffuse == pytest.approx(result.llf, abs=1e-8)
@@ -181,8 +184,8 @@ def test_numba_does_what_numpy_does(trend, ar):
     model = model_of(trend, ar, series=3)
     z = sample(120, [0, 1, 50, 51], series=3)
     z[1, :30], z[2] = np.nan, np.nan
-    rows = table_rows(model.config, model.setting, clock(model, 5, 120, 3))
-    dynamics, plan = model.dynamics(np.arange(3)), design(model.config.structure)
+    rows = sight(model.structure, model.setting, clock(model, 5, 120, 3))
+    dynamics, plan = model.dynamics(np.arange(3)), design(model.structure)
     slow, fast = blank(dynamics), blank(dynamics)
     a, b = filter_rows(dynamics, plan, z, rows, slow), filter_panel(dynamics, plan, z, rows, fast)
     np.testing.assert_allclose(a, b, atol=1e-10)
@@ -199,9 +202,9 @@ def without_numba(monkeypatch):
 def test_errors_ahead_are_the_same_without_numba(trend, monkeypatch):
     model = model_of(trend)
     z, whole = sample(90, [3, 47])[0], clock(model, 0, 90)[0]
-    rows = table_rows(model.config, model.setting, whole)
-    stretch = training.Stretch(z, rows, whole, np.array([20, 43, 82]), H)
-    args = model.config.structure, stretch, model.arrays["parameters"][0]
+    rows = sight(model.structure, model.setting, whole)
+    stretch = training.Stretch(model.structure, z, rows, whole, np.array([20, 43, 82]), H)
+    args = stretch, model.arrays["parameters"][0]
     fast = training.errors_ahead(*args)
     without_numba(monkeypatch)
     np.testing.assert_allclose(fast, training.errors_ahead(*args), atol=1e-10)
@@ -267,7 +270,8 @@ def test_a_longer_season_leaves_out_the_harmonics_of_a_shorter_one():
     assert daily.tolist() == list(range(1, 13))
     assert len(weekly) == 20 and not (weekly % 7 == 0).any()
     full = Structure(((6, 3), (12, 6)), ar=False)
-    seen = look(design(full), np.stack([np.arange(12) % 6, 6 + np.arange(12)], axis=1))
+    rows = np.stack([np.arange(12) % 6, 6 + np.arange(12)], axis=1)
+    seen = look(design(full), Sight(rows, np.zeros((12, 0))))
     assert np.linalg.matrix_rank(seen) == full.size == 12  # every profile, and each once
 
 
@@ -326,10 +330,11 @@ def test_both_criteria_get_smaller_and_are_repeatable(criterion):
     history = history_of(z, seasons=seasons, held=84)
     one, two = (fit(config, setting, history, Run()) for _ in range(2))
     np.testing.assert_array_equal(one.arrays["parameters"], two.arrays["parameters"])
-    stretch = training.Stretch(z, table_rows(one.config, setting, phases(0, len(z), seasons)),
-                               phases(0, len(z), seasons), np.arange(200, 400, 6), 12)  # fmt: skip
+    when = phases(0, len(z), seasons)
+    seen = sight(one.structure, setting, when)
+    stretch = training.Stretch(one.structure, z, seen, when, np.arange(200, 400, 6), 12)
     value = training.criterion(replace(one.config, criterion=criterion), stretch)
-    usual = training.guesses(replace(one.config, begin=()))[0]
+    usual = training.guesses(replace(one.config, begin=()), one.structure)[0]
     assert value(one.arrays["parameters"][0]) < value(usual)
 
 
@@ -360,7 +365,7 @@ def test_a_series_of_a_panel_does_not_depend_on_its_place():
 def test_prices_tend_to_the_random_walk():
     z = 0.01 * np.random.default_rng(3).normal(size=1500).cumsum() + 4.0
     model = fit(KalmanConfig(), Setting(5, difference=True), history_of(z[:1200]), Run())
-    assert model.config.structure.names == ("level",)
+    assert model.structure.names == ("level",)
     forecast, truth = replay(model, z, 1200, 1, 5)
     last = z[1199:-5][: len(truth), None]
     ours, walk = np.abs(truth - forecast[..., MEDIAN]).mean(), np.abs(truth - last).mean()
@@ -418,7 +423,8 @@ def test_a_series_without_a_value_leans_on_the_panel():
     seasons, z = (12,), load(40)
     history = history_of(z, np.full(480, np.nan), z[:5], seasons=seasons)
     model = fit(FAST, Setting(12, seasons), history, Run())
-    assert all(np.isfinite(a).all() for a in model.arrays.values())
+    known = (array for name, array in model.arrays.items() if name != "errors")
+    assert all(np.isfinite(array).all() for array in known)
     forecast = model.predict(model.start(np.arange(3)), np.tile(phases(0, 12, seasons), (3, 1, 1)))
     assert np.isfinite(forecast.quantiles).all()
     assert forecast.quantiles[1, :, MEDIAN].mean() == pytest.approx(z.mean(), abs=0.5)

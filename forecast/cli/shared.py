@@ -197,11 +197,13 @@ def limit_threads(count: int | None) -> None:
     """Keep every numerical library to `count` threads; they read this when first imported.
 
     Without a count to what the environment says, else to one: on a machine that does anything
-    else, threads that wait for each other in every small product cost more than they bring.
+    else, threads that wait for each other in every small product cost more than they bring. Ours,
+    which take a series each and wait for nobody, are as many as there are cores.
     """
     for library in _THREADS:
         name = f"{library}_NUM_THREADS"
-        os.environ[name] = str(count) if count else os.environ.get(name, "1")
+        usual = str(os.cpu_count() or 1) if library == "NUMBA" else "1"
+        os.environ[name] = str(count) if count else os.environ.get(name, usual)
 
 
 def read(

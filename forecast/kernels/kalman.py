@@ -11,8 +11,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from forecast.kernels.threads import in_threads
 from forecast.models.base import State
-from forecast.models.structural import Design, Dynamics
+from forecast.models.structural import Design, Dynamics, Sight
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -39,11 +40,12 @@ LANES = 16  # a row of the lower triangle is swept to the next multiple
 
 
 @_jit
-def _look(system: System, row: Rows, h: Floats) -> None:
-    """Write the observation vector of the table rows `row` (S,) into `h` (m,)."""
+def _look(system: System, row: Rows, x: Floats, h: Floats) -> None:
+    """Write the observation vector of table rows `row` (S,) and regressors `x` (R,) into `h`."""
     h[:] = system.base
     for s in range(row.size):
         h += system.table[row[s]]
+    h[h.size - x.size :] += x
 
 
 @_jit
@@ -106,13 +108,13 @@ def _meet(mean: Floats, cov: Floats, h: Floats, z: float) -> None:
 def filter_rows(
     system: System,
     z: Floats,
-    rows: Rows,
+    sight: Sight,
     mean: Floats,
     cov: Floats,
     seen: bool,
     innovations: Floats,
 ) -> bool:
-    """Absorb `z` (T,) at table rows (T, S) into `mean` (m,) and `cov` (m, m), in place.
+    """Absorb `z` (T,) with what is seen of it into `mean` (m,) and `cov` (m, m), in place.
 
     `innovations` (T, 2) receives each row's innovation and its variance, NaN where there is none
     (missing, or the first observation of a diffuse level). Returns whether the level was seen.
@@ -123,7 +125,7 @@ def filter_rows(
         innovations[t] = np.nan
         missing = np.isnan(z[t])
         if not missing:
-            _look(system, rows[t], h)
+            _look(system, sight.rows[t], sight.x[t], h)
         if not seen:
             if not missing:
                 _meet(mean, cov, h, z[t])
@@ -152,7 +154,7 @@ def filter_rows(
 def errors_ahead(
     system: System,
     z: Floats,
-    rows: Rows,
+    sight: Sight,
     mean: Floats,
     cov: Floats,
     cuts: Rows,
@@ -163,10 +165,11 @@ def errors_ahead(
     seen, done = False, 0
     for c in range(cuts.size):
         part = slice(done, cuts[c])
-        seen = filter_rows(system, z[part], rows[part], mean, cov, seen, innovations[part])
+        near = Sight(sight.rows[part], sight.x[part])
+        seen = filter_rows(system, z[part], near, mean, cov, seen, innovations[part])
         done, ahead = cuts[c], mean.copy()
         for k in range(errors.shape[1]):
-            _look(system, rows[done + k], h)
+            _look(system, sight.rows[done + k], sight.x[done + k], h)
             _advance_mean(system, ahead)
             errors[c, k] = z[done + k] - h @ ahead
     return seen
@@ -178,13 +181,27 @@ def system(plan: Design, dynamics: Dynamics, i: int = 0) -> System:
     return System(plan.base, plan.table, rho, q, float(dynamics.coupling[i]))
 
 
-def filter_panel(dynamics: Dynamics, plan: Design, z: Floats, rows: Rows, state: State) -> Floats:
-    """Do what `models.kalman.filter_rows` does, series by series."""
-    out = np.empty((*z.shape, 2))
-    z, rows = np.ascontiguousarray(z), np.ascontiguousarray(rows)
-    for i in range(len(z)):
+def filter_panel(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state: State) -> Floats:
+    """Do what `models.filter.filter_rows` does, series by series, in as many threads as allowed."""
+    out, z = np.empty((*z.shape, 2)), np.ascontiguousarray(z)
+
+    def one(i: int) -> None:
+        part = Sight(*(np.ascontiguousarray(array[i]) for array in seen))
         state["seen"][i] = filter_rows(
-            system(plan, dynamics, i), z[i], rows[i], state["mean"][i], state["cov"][i],
+            system(plan, dynamics, i), z[i], part, state["mean"][i], state["cov"][i],
             bool(state["seen"][i]), out[i],
         )  # fmt: skip
+
+    in_threads(one, len(z))
+    return out
+
+
+@_jit
+def weigh(square: Floats, decay: float, tail: float, variance: float) -> Floats:
+    """Return v (T,) before each of `square` (T,): equation (4) of `models.kalman`."""
+    out = np.empty(square.size)
+    for t in range(square.size):
+        out[t] = variance
+        weight = (1.0 + tail) / (1.0 - 2.0 * tail + tail * square[t] / variance)
+        variance = max(variance + (1.0 - decay) * (weight * square[t] - variance), 1e-18)
     return out

@@ -87,6 +87,11 @@ class History:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """How many rows of each series may be learnt from (N,)."""
+        return np.asarray(np.diff(self.offsets) - self.validation)
+
     def training(self, i: int) -> slice:
         """Return where the rows of series `i` lie that may be learnt from."""
         return slice(int(self.offsets[i]), int(self.offsets[i + 1] - self.validation[i]))

@@ -1,23 +1,27 @@
 """The structure of a Kalman filter: which components, and the matrices that follow from them.
 
-    z[t]     = level[t] + ar[t] + w[t]' (season[t] + anomaly[t]) + e[t]      e ~ N(0, 1)       (1)
+    z[t]     = level[t] + ar[t] + w[t]' (season[t] + anomaly[t]) + x[t]' effect[t] + e[t]     (1)
     level    <- level + phi trend + N(0, q)           exactly diffuse at the start            (2)
     trend    <- phi trend + N(0, q)                   phi 1 (linear) or below (damped)        (3)
     ar       <- rho ar + N(0, q)                      the irregular; stationary at the start  (4)
     season   <- season + N(0, q s)                    before any row N(0, p s)                (5)
     anomaly  <- rho anomaly + N(0, q s)               a day's passing shape; stationary       (6)
+    effect   <- effect + N(0, q s)                    of a covariate or the year, as (5)      (7)
 
 w[t] are the cosines and sines of the season's harmonics at the phase of t, so that a season's
 states stand still where Harvey (1989, section 2.3.4) rotates them: the same model, a diagonal
 transition, and a local clock costs nothing. s = (1 + f)^-smoothness for a harmonic of frequency f
-in cycles of the shortest season: the finer, the stiller. All variances are in units of e's.
+in cycles of the shortest season: the finer, the stiller. e ~ N(0, 1): all variances are in units
+of the observation noise's. x[t] are the known covariates, each also times the first harmonics of
+the shortest season (a holiday is another day, not a lower level), and the harmonics of the year.
+Effects begin at N(0, p s): collinear covariates share what they explain.
 
-Shapes: N series, m states, p parameters.
+Shapes: N series, m states, p parameters, R regressors.
 """
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +46,17 @@ def read_seasons(text: str) -> Seasons:
     return seasons
 
 
+class Sight(NamedTuple):
+    """What the observation sees at some rows, besides the states that it always sees."""
+
+    rows: NDArray[np.int64]  # (..., S) of the design's table, one per season
+    x: Floats  # (..., R) regressors
+
+    def at(self, *index: Any) -> "Sight":
+        """Return the part at `index` of the leading axes."""
+        return Sight(self.rows[index], self.x[index])
+
+
 class Dynamics(NamedTuple):
     """The parts of the matrices that depend on the parameters."""
 
@@ -61,13 +76,16 @@ class Design(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """Which components there are; order of the states: level, trend, ar, seasons, anomaly."""
+    """Which components there are, in the order of the states: level ... anomaly, known, year."""
 
     seasons: Seasons = ()
     trend: str = "none"
     ar: bool = True
     anomaly: int = 0  # harmonics of the shortest season
     smoothness: float = 1.5
+    known: int = 0  # covariates
+    shape: int = 0  # harmonics of the shortest season in the effect of each
+    year: int = 0  # harmonics
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,6 +99,8 @@ class Structure:
             out += [f"season-{length}", f"season-{length}-prior"]
         if self._passing:
             out += ["anomaly", "anomaly-damping"]
+        for name, s in self.effects().items():
+            out += [name, f"{name}-prior"] if len(s) else []
         return tuple(out)
 
     @property
@@ -109,6 +129,30 @@ class Structure:
             blocks.append((0, np.arange(1, self._passing + 1)))
         return blocks
 
+    def effects(self) -> dict[str, Floats]:
+        """Return the weights s of the regressors' effects: of known covariates, of the year."""
+        day = np.arange(1, self.shape + 1) if self.seasons else np.zeros(0)
+        shapes, year = (np.concatenate([k, k]) for k in (day, np.arange(1, self.year + 1)))
+        known = np.tile(self._stiller(np.concatenate([[0.0], shapes])), self.known)
+        return {"known": known, "year": self._stiller(year)}
+
+    @property
+    def regressors(self) -> int:
+        """The number of regressors R, whose effects are the last states."""
+        return sum(map(len, self.effects().values()))
+
+    def places(self) -> dict[str, slice]:
+        """Return where each component's states stand, in order."""
+        sizes = {"level": 1, "trend": int(self.trend != "none"), "ar": int(self.ar)}
+        for (length, _), (_, k) in zip(self.seasons, self.blocks(), strict=False):
+            sizes[f"season-{length}"] = len(_both(k, length))
+        if self._passing:
+            sizes["anomaly"] = len(_both(self.blocks()[-1][1], self.seasons[0][0]))
+        sizes |= {name: len(s) for name, s in self.effects().items()}
+        ends = np.cumsum(list(sizes.values())).tolist()
+        both = zip(sizes.items(), ends, strict=True)
+        return {name: slice(end - size, end) for (name, size), end in both if size}
+
     def dynamics(self, parameters: Floats) -> Dynamics:
         """Return the matrices for `parameters` (N, p)."""
         value = {name: parameters[:, [i]] for i, name in enumerate(self.names)}
@@ -124,10 +168,10 @@ class Structure:
             parts.append(_stationary(value["ar"], value["ar-damping"], one))
         weights = [self._weight(place, k) for place, k in self.blocks()]
         for (length, _), s in zip(self.seasons, weights, strict=False):
-            q, prior = (np.exp(value[f"season-{length}{end}"]) * s for end in ("", "-prior"))
-            parts.append((np.ones_like(q), q, prior))
+            parts.append(_standing(value, f"season-{length}", s))
         if self._passing:
             parts.append(_stationary(value["anomaly"], value["anomaly-damping"], weights[-1]))
+        parts += [_standing(value, name, s) for name, s in self.effects().items() if len(s)]
         rho, q, prior = (np.concatenate(part, axis=1) for part in zip(*parts, strict=True))
         coupling = rho[:, 1].copy() if self.trend != "none" else np.zeros(len(rho))
         return Dynamics(rho, q, prior, coupling)
@@ -135,12 +179,21 @@ class Structure:
     def _weight(self, place: int, k: NDArray[np.int64]) -> Floats:
         length = self.seasons[place][0]
         frequency = _both(k, length) * self.seasons[0][0] / length
+        return self._stiller(frequency)
+
+    def _stiller(self, frequency: Floats) -> Floats:
         return np.asarray((1.0 + frequency) ** -self.smoothness)
 
 
 def _both(k: NDArray[np.int64], length: int) -> NDArray[np.int64]:
     """Return the harmonic number of each column: cosines, then sines; none at half the length."""
     return np.concatenate([k, k[2 * k != length]])
+
+
+def _standing(value: dict[str, Floats], name: str, s: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return diagonal, noise and prior variance of states that stand still but for their noise."""
+    q, prior = (np.exp(value[f"{name}{end}"]) * s for end in ("", "-prior"))
+    return np.ones_like(q), q, prior
 
 
 def _stationary(log_noise: Floats, logit: Floats, s: Floats) -> tuple[Floats, Floats, Floats]:
@@ -164,6 +217,7 @@ def design(structure: Structure) -> Design:
         block = np.zeros((first[-1], waves.shape[1]))
         block[first[place] : first[place + 1]] = waves
         columns.append(block)
+    columns.append(np.zeros((first[-1], structure.regressors)))
     table = np.concatenate(columns, axis=1)
     base = np.zeros(table.shape[1])
     base[: len(simple)] = simple

@@ -6,53 +6,52 @@ Tong 2011, "Feature matching in time series modeling"). The likelihood serves wh
 season, or few rows; it also decides about the trend, by AICc.
 """
 
-import os
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 
 from forecast.errors import FitError
-from forecast.models.base import MEDIAN, NORMAL, Floats, History, Setting
-from forecast.models.kalman import TINY, Kalman, KalmanConfig, table_rows
+from forecast.kernels.threads import in_threads
+from forecast.models.base import LEVELS, MEDIAN, Floats, History, Setting
+from forecast.models.filter import TINY
+from forecast.models.kalman import Kalman, KalmanConfig
+from forecast.training.choice import cut, settle
 from forecast.training.oracle import verify
+from forecast.training.precision import standard_errors
 from forecast.training.run import Run
 from forecast.training.structural import (
+    Found,
     Stretch,
     by_ahead,
     guesses,
     innovations,
     search,
 )
+from forecast.training.volatility import CONSTANT, Volatility, estimate, pool, scores
 
-MOST = 2000  # rows a stretch may have whatever its seasons
-SHORTEST, LONGER = 24, 48  # harmonics of the shortest season and of each longer one, at most
-DECAYS = (0.9, 0.92, 0.94, 0.96, 0.97, 0.98, 0.99, 1.0)
 WINDOWS = 40  # forecasts by which the variance is brought to size, at most
+AT80 = LEVELS.index(0.9)
 
 
 def fit(config: KalmanConfig, setting: Setting, history: History, run: Run) -> Kalman:
     """Estimate each series of `history`; FitError where nothing is observed.
 
-    The config returned names the seasons and the trend chosen, and where a next search begins.
+    The config returned names the components chosen, and where a next search begins.
     """
     _load_kernel()
-    rows = np.diff(history.offsets) - history.validation
-    longest = int(np.argmax(rows))
-    config = _choose_seasons(config, setting, int(rows[longest]))
-    if config.ar == "auto":
-        config = replace(config, ar="no" if config.seasons == "none" else "yes")
-    plain = replace(config, trend="none") if config.trend == "auto" else config
-    stretch = cut(plain, setting, history, longest)
-    if config.trend == "auto":
-        config = _choose_trend(plain, setting, stretch)
+    config = settle(config, setting, history)
     stretches = [cut(config, setting, history, i) for i in range(len(history))]
     if not any(stretch.count for stretch in stretches):
         raise FitError("there is no observed value to estimate a Kalman filter from")
+    longest = int(np.argmax(history.rows))
     found = _search_all(config, stretches, longest, run)
-    model = _assemble(config, setting, stretches, found)
+    volatility = CONSTANT
+    if config.variance == "weighted":
+        found, volatility = _weighted(config, stretches, found)
+    model = _assemble(config, setting, stretches, found, volatility)
     if not history.validation.any():
+        _measure(model, stretches, volatility)
         verify(model, stretches[longest].z, stretches[longest].phases, longest)
     return model
 
@@ -65,92 +64,75 @@ def _load_kernel() -> None:
         warnings.warn(f"numba does not load ({error}): the fit takes longer", stacklevel=3)
 
 
-def _choose_seasons(config: KalmanConfig, setting: Setting, longest: int) -> KalmanConfig:
-    """Name the seasons that the longest series shows at least twice."""
-    if config.seasons != "auto":
-        return config
-    kept: list[str] = []
-    for length in sorted(setting.seasons):
-        if 2 * length <= longest:
-            kept.append(f"{length}:{min(length // 2, LONGER if kept else SHORTEST)}")
-    return replace(config, seasons=",".join(kept) or "none")
-
-
-def _choose_trend(plain: KalmanConfig, setting: Setting, stretch: Stretch) -> KalmanConfig:
-    """Name the trend: none on prices and under two seasons, else what AICc prefers."""
-    if setting.difference or len(plain.structure.seasons) > 1:
-        return plain
-    damped = replace(plain, trend="damped")
-    scores = [_aicc(replace(c, criterion="likelihood"), stretch) for c in (plain, damped)]
-    return damped if scores[1] < scores[0] else plain
-
-
-def _aicc(config: KalmanConfig, stretch: Stretch) -> float:
-    """Return the corrected information criterion; infinite for a series too short to tell."""
-    found = search(config, stretch, guesses(config), 1)
-    if found is None:
-        return np.inf
-    p, n = len(found[0]) + 1, stretch.count - 1
-    return 2 * n * found[1] + 2 * p + 2 * p * (p + 1) / max(n - p - 1, 1)
-
-
-def cut(config: KalmanConfig, setting: Setting, history: History, i: int) -> Stretch:
-    """Return the last rows of series `i` that may be learnt from, and its cutoffs.
-
-    Cutoffs lie half a season apart, counted back from the end: a forecast is usually asked for at
-    the time of day at which the data end.
-    """
-    seasons = [length for length, _ in config.structure.seasons]
-    where = history.training(i)
-    if config.stretch and seasons:
-        most = max(config.stretch * seasons[-1], MOST)
-        where = slice(max(where.stop - most, where.start), where.stop)
-    z, phases = history.z[where], history.phases[where]
-    cuts = np.zeros(0, np.int64)
-    there = ~np.isnan(z)
-    if (seasons and config.criterion != "likelihood") or config.criterion == "ahead":
-        first = int(there.argmax())
-        burn = first + min(2 * seasons[-1] if seasons else 0, (len(z) - first) // 2)
-        apart = max(seasons[0] // 2 if seasons else setting.horizon, 1)
-        cuts = np.arange(len(z) - setting.horizon, max(burn, 1) - 1, -apart)[::-1]
-        cuts = cuts[[there[now : now + setting.horizon].any() for now in cuts]].copy()
-    rows = table_rows(config, setting, phases)
-    return Stretch(z, rows, phases, cuts, setting.horizon)
-
-
 def _search_all(
     config: KalmanConfig, stretches: list[Stretch], longest: int, run: Run
-) -> list[Floats | None]:
+) -> list[Found | None]:
     """Search the longest series well, then all in parallel from there; None: too few rows."""
-    usual = guesses(config)
+    usual = guesses(config, stretches[longest].structure)
     starts = 1 if config.begin else config.starts
     first = search(config, stretches[longest], usual, starts)
-    begin = usual if first is None else [first[0], *usual]
+    begin = usual if first is None else [first.theta, *usual]
     count, done = len(stretches), []
+    found: list[Found | None] = [None] * count
 
-    def one(i: int) -> Floats | None:
-        found = first if i == longest else search(config, stretches[i], begin, 1)
+    def one(i: int) -> None:
+        found[i] = first if i == longest else search(config, stretches[i], begin, 1)
         done.append(i)
         run.progress("kalman", len(done) / count, f"{len(done)} of {count} series")
-        return None if found is None else found[0]
 
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, count)) as pool:
-        return list(pool.map(one, range(count)))
+    in_threads(one, count)
+    return found
+
+
+def _weighted(
+    config: KalmanConfig, stretches: list[Stretch], found: list[Found | None]
+) -> tuple[list[Found | None], Volatility]:
+    """Let the variances move: their volatility, one for the panel, then the parameters again.
+
+    Parameters by error ahead do not depend on the variances and stay.
+    """
+    each = [
+        estimate(*innovations(stretch, one.theta))
+        for stretch, one in zip(stretches, found, strict=True)
+        if one is not None
+    ]
+    if not each:
+        return found, CONSTANT
+    volatility, again = pool(each), list(found)
+
+    def polish(i: int) -> None:
+        one = found[i]
+        if one is not None and not by_ahead(config, stretches[i]):
+            again[i] = search(config, stretches[i], [one.theta], 1, volatility)
+
+    in_threads(polish, len(found))
+    return again, volatility
 
 
 def _assemble(
-    config: KalmanConfig, setting: Setting, stretches: list[Stretch], found: list[Floats | None]
+    config: KalmanConfig,
+    setting: Setting,
+    stretches: list[Stretch],
+    found: list[Found | None],
+    volatility: Volatility,
 ) -> Kalman:
     """Build the model; a series with too few rows takes the median of the others."""
-    known = [theta for theta in found if theta is not None]
-    typical = np.median(known, axis=0) if known else guesses(config)[0]
-    parameters = np.stack([typical if theta is None else theta for theta in found])
-    facts = [_facts(config, setting, s, p) for s, p in zip(stretches, parameters, strict=True)]
-    columns = zip(*facts, strict=True)
-    names = ("variance", "decay", "centre", "spread")
-    arrays = {name: _filled(np.array(c)) for name, c in zip(names, columns, strict=True)}
-    arrays["parameters"] = parameters
-    arrays["rows"] = np.array([stretch.count for stretch in stretches])
+    known = [one.theta for one in found if one is not None]
+    structure, n = stretches[0].structure, len(stretches)
+    typical = np.median(known, axis=0) if known else guesses(config, structure)[0]
+    parameters = np.stack([typical if one is None else one.theta for one in found])
+    facts = [_facts(s, theta) for s, theta in zip(stretches, parameters, strict=True)]
+    columns = zip(("variance", "centre", "spread"), zip(*facts, strict=True), strict=True)
+    arrays = {name: _filled(np.array(column)) for name, column in columns}
+    arrays |= {
+        "parameters": parameters,
+        "errors": np.full_like(parameters, np.nan),
+        "decay": np.full(n, volatility.decay),
+        "tail": np.full(n, volatility.tail),
+        "scores": np.tile(scores(volatility.tail), (n, 1)),
+        "rows": np.array([stretch.count for stretch in stretches]),
+        "converged": np.array([one is None or one.converged for one in found]),
+    }
     config = replace(config, begin=tuple(map(float, typical)))
     model = Kalman(config, setting, arrays)
     for i, stretch in enumerate(stretches):
@@ -165,30 +147,27 @@ def _filled(column: Floats) -> Floats:
     return np.where(lost, 1.0 if lost.all() else np.nanmedian(column), column)
 
 
-def _facts(
-    config: KalmanConfig, setting: Setting, stretch: Stretch, theta: Floats
-) -> tuple[float, float, float, float]:
-    """Return variance, its decay, mean and variance of z; NaN where nothing is known."""
+def _facts(stretch: Stretch, theta: Floats) -> tuple[float, float, float]:
+    """Return the variance, mean and variance of z; NaN where nothing is known."""
     z = stretch.z[~np.isnan(stretch.z)]
     centre, spread = (float(z.mean()), float(z.var())) if len(z) else (np.nan, np.nan)
-    e, s = innovations(config.structure, stretch, theta)
+    e, s = innovations(stretch, theta)
     if not len(e):
-        return np.nan, np.nan, centre, spread
-    square = e**2 / s
-    variance = max(float(square.mean()), TINY**2)
-    weighted = config.variance == "weighted" or (config.variance == "auto" and setting.difference)
-    decay = _decay(e, s, variance) if weighted else 1.0
-    return variance, decay, centre, spread
+        return np.nan, centre, spread
+    return max(float(np.mean(e**2 / s)), TINY**2), centre, spread
 
 
-def _decay(e: Floats, s: Floats, variance: float) -> float:
-    """Return the decay under which the innovations are likeliest."""
-    decays = np.array(DECAYS)
-    v, score = np.full(len(decays), variance), np.zeros(len(decays))
-    for square in e**2 / s:
-        score += np.log(v) + square / v
-        v = np.maximum(decays * v + (1.0 - decays) * square, TINY**2)
-    return DECAYS[int(np.argmin(score))]
+def _measure(model: Kalman, stretches: list[Stretch], volatility: Volatility) -> None:
+    """Write the standard errors of the parameters where a likelihood was maximised."""
+    weighted = volatility if model.config.variance == "weighted" else None
+
+    def one(i: int) -> None:
+        if not by_ahead(model.config, stretches[i]):
+            theta = model.arrays["parameters"][i]
+            errors = standard_errors(model.config, stretches[i], theta, weighted)
+            model.arrays["errors"][i] = errors
+
+    in_threads(one, len(stretches))
 
 
 def _stretching(model: Kalman, stretch: Stretch, i: int) -> float:
@@ -207,4 +186,4 @@ def _stretching(model: Kalman, stretch: Stretch, i: int) -> float:
     if not len(seen):
         return 1.0
     at80 = float(np.quantile(seen, 0.8))
-    return max((at80 / float(NORMAL[-3])) ** 2, 1e-6)
+    return max((at80 / float(model.arrays["scores"][i, AT80])) ** 2, 1e-6)

@@ -4,7 +4,8 @@ import numpy as np
 
 from forecast.errors import FitError
 from forecast.models.base import Floats, State
-from forecast.models.kalman import Kalman, look, table_rows
+from forecast.models.kalman import Kalman
+from forecast.models.sight import look, sight
 from forecast.models.structural import design
 
 WORK = 1e9  # rows times states cubed, at most: about two seconds
@@ -17,7 +18,7 @@ def verify(model: Kalman, z: Floats, phases: Floats, series: int) -> None:
     It begins at the first observation, where the diffuse level has become proper, and covers as
     many rows of `z` (T,) as cost a second or two. FitError when the states come apart.
     """
-    m = model.config.structure.size
+    m = model.structure.size
     rows = int(np.clip(WORK / m**3, 50, 20_000))
     z, phases = z[-rows:], phases[-rows:]
     there = np.flatnonzero(~np.isnan(z))
@@ -50,8 +51,8 @@ def through_filterpy(
     kf = KalmanFilter(dim_x=len(transition), dim_z=1)
     kf.x, kf.P = state["mean"][0][:, None].copy(), state["cov"][0].copy()
     kf.F, kf.Q, kf.R = transition, np.diag(dynamics.q[0]), np.eye(1)
-    plan = design(model.config.structure)
-    seen = look(plan, table_rows(model.config, model.setting, phases))
+    structure = model.structure
+    seen = look(design(structure), sight(structure, model.setting, phases))
     for value, h in zip(z, seen, strict=True):
         kf.predict()
         kf.H = h[None]

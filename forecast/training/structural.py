@@ -3,33 +3,42 @@
     likelihood   mean log s / 2 + log(mean e^2 / s) / 2,  v concentrated out                  (1)
     ahead        log mean |z[t+k] - z[t+k|t]| over cutoffs t and steps ahead k = 1..H         (2)
 
+Where the variance is weighted, (1) is the likelihood of `volatility`.
+
 Shapes: T rows, S seasons, C cutoffs, H horizon, p parameters.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Floats
-from forecast.models.kalman import TINY, KalmanConfig, ahead, blank, carry, look
-from forecast.models.structural import Structure, design
+from forecast.models.filter import TINY, ahead, blank, carry
+from forecast.models.kalman import KalmanConfig
+from forecast.models.sight import look
+from forecast.models.structural import Sight, Structure, design
+from forecast.training.volatility import Volatility, surprise
 
 FEW = 5  # cutoffs below which (2) gives way to (1)
 VARIANCE = (-20.0, 12.0)  # logarithm; the observation noise is 0
 BOUNDS = {"damping": (-1.0, 9.0), "prior": (-8.0, 14.0)}
-GUESS = {"level": -4.0, "trend": -10.0, "trend-prior": -4.0, "ar": 1.0, "anomaly": -1.0}
+GUESS = {
+    "level": -4.0, "trend": -10.0, "trend-prior": -4.0, "ar": 1.0, "anomaly": -1.0,
+    "known": -8.0, "known-prior": 4.0, "year": -8.0, "year-prior": 4.0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """The rows of one series that its estimation sees, and the cutoffs of criterion (2)."""
 
+    structure: Structure
     z: Floats  # (T,)
-    rows: NDArray[np.int64]  # (T, S) of the design's table
-    phases: Floats  # (T, S + 1)
+    seen: Sight  # rows (T, S), regressors (T, R)
+    phases: Floats  # (T, columns)
     cuts: NDArray[np.int64]  # (C,) rows before each
     horizon: int
 
@@ -39,17 +48,28 @@ class Stretch:
         return int(np.sum(~np.isnan(self.z)))
 
 
+class Found(NamedTuple):
+    """Where a search ended."""
+
+    theta: Floats  # (p,)
+    value: float  # of the criterion
+    converged: bool
+
+
 def by_ahead(config: KalmanConfig, stretch: Stretch) -> bool:
     """Whether criterion (2) is the one."""
     return config.criterion != "likelihood" and len(stretch.cuts) >= FEW
 
 
-def criterion(config: KalmanConfig, stretch: Stretch) -> Callable[[Floats], float]:
+def criterion(
+    config: KalmanConfig, stretch: Stretch, volatility: Volatility | None = None
+) -> Callable[[Floats], float]:
     """Return the function of the parameters (p,) that estimation makes small: (1) or (2)."""
-    structure = config.structure
-    if not by_ahead(config, stretch):
-        return lambda theta: _likelihood(*innovations(structure, stretch, theta))
-    return lambda theta: _size(errors_ahead(structure, stretch, theta))
+    if by_ahead(config, stretch):
+        return lambda theta: _size(errors_ahead(stretch, theta))
+    if volatility is None:
+        return lambda theta: _likelihood(*innovations(stretch, theta))
+    return lambda theta: surprise(*innovations(stretch, theta), volatility)
 
 
 def _likelihood(e: Floats, s: Floats) -> float:
@@ -61,46 +81,45 @@ def _size(errors: Floats) -> float:
     return float(np.log(max(float(np.nanmean(np.abs(errors))), TINY)))
 
 
-def innovations(structure: Structure, stretch: Stretch, theta: Floats) -> tuple[Floats, Floats]:
+def innovations(stretch: Stretch, theta: Floats) -> tuple[Floats, Floats]:
     """Return innovations e and their variances s, one for each observed row but the first."""
-    dynamics = structure.dynamics(theta[None])
-    z, rows = stretch.z[None], stretch.rows[None]
-    out = carry(dynamics, design(structure), z, rows, blank(dynamics))[0]
+    dynamics, plan = stretch.structure.dynamics(theta[None]), design(stretch.structure)
+    seen = stretch.seen.at(None)
+    out = carry(dynamics, plan, stretch.z[None], seen, blank(dynamics))[0]
     out = out[~np.isnan(out[:, 0])]
     return out[:, 0], out[:, 1]
 
 
-def errors_ahead(structure: Structure, stretch: Stretch, theta: Floats) -> Floats:
+def errors_ahead(stretch: Stretch, theta: Floats) -> Floats:
     """Return the errors (C, H) of the forecasts made at the cutoffs."""
-    dynamics, plan = structure.dynamics(theta[None]), design(structure)
-    state, errors = blank(dynamics), np.empty((len(stretch.cuts), stretch.horizon))
     try:
         from forecast.kernels import kalman as kernel
     except ImportError:
-        return _errors_by_numpy(structure, stretch, theta)
+        return _errors_by_numpy(stretch, theta)
+    dynamics, plan = stretch.structure.dynamics(theta[None]), design(stretch.structure)
+    state, errors = blank(dynamics), np.empty((len(stretch.cuts), stretch.horizon))
     system = kernel.system(plan, dynamics)
     kernel.errors_ahead(
-        system, stretch.z, stretch.rows, state["mean"][0], state["cov"][0], stretch.cuts, errors
+        system, stretch.z, stretch.seen, state["mean"][0], state["cov"][0], stretch.cuts, errors
     )
     return errors
 
 
-def _errors_by_numpy(structure: Structure, stretch: Stretch, theta: Floats) -> Floats:
-    dynamics, plan = structure.dynamics(theta[None]), design(structure)
+def _errors_by_numpy(stretch: Stretch, theta: Floats) -> Floats:
+    dynamics, plan = stretch.structure.dynamics(theta[None]), design(stretch.structure)
     state, errors, done = blank(dynamics), [], 0
     for cut in stretch.cuts:
         past, future = slice(done, cut), slice(cut, cut + stretch.horizon)
-        carry(dynamics, plan, stretch.z[None, past], stretch.rows[None, past], state)
-        h = look(plan, stretch.rows[future])
-        g, _ = ahead(dynamics.rho[0], dynamics.q[0], h, structure.trend != "none")
+        carry(dynamics, plan, stretch.z[None, past], stretch.seen.at(None, past), state)
+        h = look(plan, stretch.seen.at(future))
+        g, _ = ahead(dynamics.rho[0], dynamics.q[0], h, stretch.structure.trend != "none")
         errors.append(stretch.z[future] - g @ state["mean"][0])
         done = cut
     return np.stack(errors)
 
 
-def guesses(config: KalmanConfig) -> list[Floats]:
+def guesses(config: KalmanConfig, structure: Structure) -> list[Floats]:
     """Return where a search may begin: `begin` if it fits, the usual, and a livelier level."""
-    structure = config.structure
     usual = np.array([_guess(name, structure) for name in structure.names])
     shift = [_livelier(name) for name in structure.names]
     fits = len(config.begin) == len(usual)
@@ -120,26 +139,34 @@ def _livelier(name: str) -> float:
     return -3.0 if name.startswith("season") and not name.endswith("prior") else 0.0
 
 
+def bounds(structure: Structure) -> list[tuple[float, float]]:
+    """Return the lowest and highest value of each parameter."""
+    return [BOUNDS.get(name.rpartition("-")[2], VARIANCE) for name in structure.names]
+
+
 def search(
-    config: KalmanConfig, stretch: Stretch, begin: list[Floats], starts: int
-) -> tuple[Floats, float] | None:
-    """Return the best parameters (p,) and their criterion, from the `starts` best of `begin`.
+    config: KalmanConfig,
+    stretch: Stretch,
+    begin: list[Floats],
+    starts: int,
+    volatility: Volatility | None = None,
+) -> Found | None:
+    """Return the best parameters and their criterion, from the `starts` best of `begin`.
 
     None for a series with too few rows to tell. L-BFGS on a numerical gradient.
     """
     from scipy.optimize import minimize
 
-    structure = config.structure
+    structure = stretch.structure
     least = 2 * len(structure.names) + 2 * sum(length for length, _ in structure.seasons[:1])
     if stretch.count < least:
         return None
-    value = criterion(config, stretch)
+    value = criterion(config, stretch, volatility)
     step, tolerance = (1e-3, 1e-6) if by_ahead(config, stretch) else (1e-5, 1e-10)
-    bounds = [BOUNDS.get(name.rpartition("-")[2], VARIANCE) for name in structure.names]
     options: Any = {"maxfun": config.evaluations, "eps": step, "ftol": tolerance}
     found = [
-        minimize(value, x, method="L-BFGS-B", bounds=bounds, options=options)
+        minimize(value, x, method="L-BFGS-B", bounds=bounds(structure), options=options)
         for x in sorted(begin, key=value)[:starts]
     ]
     best = min(found, key=lambda result: float(result.fun))
-    return np.asarray(best.x, np.float64), float(best.fun)
+    return Found(np.asarray(best.x, np.float64), float(best.fun), bool(best.success))
