@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.models.base import LEVELS, MEDIAN, Prediction
+from forecast import dependence
+from forecast.models.base import LEVELS, MEDIAN, Prediction, Setting
 
 Floats = NDArray[np.float64]
 PRIOR = 30.0  # k: how many windows of a series weigh as much as all the others
@@ -31,11 +32,22 @@ class Calibration:
 
     shifts: Floats
     windows: int = 0
+    correlation: Floats | None = None  # (H, H) of the errors' normal scores, None if not known
 
     def apply(self, prediction: Prediction, series: NDArray[np.int64]) -> Floats:
         """Return the adjusted quantiles (N, H, Q), never decreasing."""
         shifts = self.shifts[series] if len(self.shifts) > 1 else self.shifts  # COLD: the last
         return spread_out(prediction.quantiles + prediction.scale[..., None] * shifts)  # (3)
+
+    def joint(self, setting: Setting) -> Floats:
+        """Return the correlation (H, H) of the steps' scores.
+
+        Where it could not be learnt, that of a random walk on prices, else none.
+        """
+        if self.correlation is not None:
+            return self.correlation
+        walk = setting.difference
+        return dependence.random_walk(setting.horizon) if walk else np.eye(setting.horizon)
 
 
 def widen(quantiles: Floats, widths: Floats | None) -> Floats:
@@ -64,7 +76,13 @@ def learn(quantiles: Floats, scale: Floats, truth: Floats) -> Calibration:
     own = np.where(np.isnan(own), pooled, own)
     widths = np.nan_to_num(np.concatenate([weight * own + (1 - weight) * pooled, pooled]))
     middle = np.zeros((*widths.shape[:2], 1))
-    return Calibration(np.concatenate([-widths, middle, widths[..., ::-1]], axis=-1), len(truth))
+    shifts = np.concatenate([-widths, middle, widths[..., ::-1]], axis=-1)
+    every = max(truth[..., 0].size // dependence.ENOUGH, 1)
+    window, series = np.divmod(np.arange(0, truth[..., 0].size, every), truth.shape[1])
+    found = Calibration(shifts)
+    adjusted = found.apply(Prediction(quantiles[window, series], scale[window, series]), series)
+    correlation = dependence.learn(adjusted, truth[window, series])
+    return Calibration(shifts, len(truth), correlation)
 
 
 def spread_out(quantiles: Floats) -> Floats:

@@ -27,6 +27,7 @@ DEFAULT_LEVELS = (0.1, 0.5, 0.9)
 KEPT = 24  # last rows of each series kept as they came, to notice when history is rewritten
 TAIL = 1.21  # (E[X | X < q.025] - q.025) / (q.025 - q.05) of a normal X
 LARGEST = 1e200
+PLAIN = 60  # rows of a context where nothing tells its length
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,13 @@ class Forecaster:
         if not kept:
             return None
         return Layout.restored(kept)
+
+    @property
+    def context(self) -> int:
+        """Rows the state looks back on; two of the longest seasons where nothing tells."""
+        rings = [a.shape[1] for name, a in self.state.items() if name.endswith(("ring", "cycle"))]
+        seasons = self.clock.seasons
+        return int(max([*rings, 2 * seasons[-1] if seasons else PLAIN]))
 
     def update(self, rows: Panel) -> "Forecaster":
         """Return a forecaster that has seen `rows` too.

@@ -52,6 +52,8 @@ def dumps(forecaster: Forecaster) -> bytes:
         "tail": forecaster.tail,
         "order": forecaster.order,
     }
+    if forecaster.calibration.correlation is not None:
+        tensors["calibration.correlation"] = forecaster.calibration.correlation
     if forecaster.widths is not None:
         tensors["widths"] = forecaster.widths
     tensors |= {f"model.{name}": array for name, array in forecaster.model.arrays.items()}
@@ -132,7 +134,11 @@ def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
         model=model,
         clock=_filled(Clock, meta["clock"]),
         transform=_filled(Transform, meta["transform"]),
-        calibration=Calibration(tensors["calibration.shifts"], meta["calibration windows"]),
+        calibration=Calibration(
+            tensors["calibration.shifts"],
+            meta["calibration windows"],
+            tensors.get("calibration.correlation"),
+        ),
         ids=tuple(meta["ids"]),
         series=tensors["series"],
         scales=tensors["scales"],

@@ -12,7 +12,18 @@ from typing import Annotated, NoReturn
 import typer
 
 from forecast import __version__
-from forecast.cli import benchmark, check, datasets, fit, follow, inspect, predict, streams, update
+from forecast.cli import (
+    benchmark,
+    check,
+    datasets,
+    fit,
+    follow,
+    inspect,
+    predict,
+    simulate,
+    streams,
+    update,
+)
 from forecast.errors import ForecastError, UsageError
 
 INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
@@ -27,6 +38,7 @@ app.command(short_help="Learn a model from rows and keep it in one file.")(fit.f
 app.command(short_help="Forecast what follows, from a model file.")(predict.predict)
 app.command(short_help="Take in new rows and keep the state.")(update.update)
 app.command(short_help="Rows in, forecasts out, as they arrive.")(follow.follow)
+app.command(short_help="Draw futures that may come.")(simulate.simulate)
 app.command(short_help="Models side by side on windows of the past.")(benchmark.benchmark)
 app.command(short_help="Say what is odd about a table, and what repairs it.")(check.check)
 app.command(short_help="Say what a model file holds.")(inspect.inspect)

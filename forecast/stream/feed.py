@@ -70,6 +70,11 @@ class Feed:
         except ForecastError as error:
             raise BadLineError(f"{_bare(error.message)}: `{_short(text)}`") from None
 
+    def moment(self, text: str) -> int | None:
+        """Return the time that `text` says, None where it says none in the usual way."""
+        found = self._moment(text, Layout((), ()))
+        return found[0] if found else None
+
     def _record(self, text: str) -> list[Reading]:
         try:
             record = json.loads(text)

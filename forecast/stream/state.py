@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from forecast import replay
 from forecast.calibration import Calibration, widen
 from forecast.data.clock import DAY
+from forecast.errors import UsageError
 from forecast.forecaster import (
     DEFAULT_LEVELS,
     KEPT,
@@ -43,7 +44,6 @@ Ints = NDArray[np.int64]
 RATE = 0.02  # of (1)
 WIDEST = 3.0  # |w| at most: 20 times as wide, or as narrow
 CONTEXTS = 10  # a gap beyond so many contexts makes a series start anew
-PLAIN = 60  # rows of a context where nothing tells its length
 OUTER = 2 * np.array(LEVELS[:MEDIAN])  # (P,) share outside each interval
 
 
@@ -69,7 +69,8 @@ class Ahead:
 class Stream:
     """The series of a forecaster, in order of appearance, each with its state.
 
-    Raises UsageError for a horizon beyond the fitted one and for levels the models do not carry.
+    Raises UsageError for a horizon beyond the fitted one, for levels the models do not carry, and
+    for a model with covariates.
     """
 
     def __init__(
@@ -80,6 +81,12 @@ class Stream:
         rate: float = RATE,
     ) -> None:
         check_levels(levels)
+        setting = forecaster.model.setting
+        if setting.static or setting.known or setting.past:
+            raise UsageError(
+                "a model with covariates cannot follow a stream",
+                hint="use `forecast update` and `forecast predict`, or fit one without covariates",
+            )
         self._base, self._levels, self._rate = forecaster, levels, rate
         self.model, self.clock = forecaster.model, forecaster.clock
         self.steps = forecaster.steps(horizon)
@@ -100,7 +107,7 @@ class Stream:
             "phases": np.zeros((n, len(self.clock.seasons) + 1)),  # of that row
         })  # fmt: skip
         self._state = Growing(forecaster.state)
-        self._limit = CONTEXTS * _context(forecaster)
+        self._limit = CONTEXTS * forecaster.context
         self._before: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
 
     def place(self, name: str, time: int | None, second: int | None = None) -> Place:
@@ -296,10 +303,3 @@ def _selected(series: Sequence[int]) -> Any:
     if len(series) == 1:
         return slice(series[0], series[0] + 1)
     return np.array(series, np.int64)
-
-
-def _context(forecaster: Forecaster) -> int:
-    """Return how many rows the state looks back on, or two of the longest seasons."""
-    state, seasons = forecaster.state, forecaster.clock.seasons
-    rings = [state[name].shape[1] for name in ("ring", "cycle") if name in state]
-    return int(max([*rings, 2 * seasons[-1] if seasons else PLAIN]))
