@@ -9,17 +9,15 @@ import torch
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
 from forecast.models.inputs import inputs, window
 from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment
-from forecast.models.returns import build
-from forecast.training import network, returns
+from forecast.training import network
 from forecast.training.recurrent import fit, pinball, rate
 from forecast.training.run import Run
 from forecast.training.windows import Batch, Windows
 
 LOAD = Setting(horizon=10, seasons=(6, 18), year=True)
-PRICES = Setting(horizon=3, difference=True)
 COVARIATES = {"static": ("area",), "known": ("temperature", "holiday"), "past": ("wind",)}
-WEATHER, NEWS = replace(LOAD, **COVARIATES), replace(PRICES, **COVARIATES)
-SETTINGS = [LOAD, PRICES, WEATHER, NEWS]
+WEATHER = replace(LOAD, **COVARIATES)
+SETTINGS = [LOAD, WEATHER]
 CONFIGS = [
     GRUConfig(units=5, head=7, embedding=3, members=2),
     RNNConfig(units=5, head=7, embedding=3, members=2),
@@ -31,11 +29,11 @@ RUN = Run()
 def made(config, setting, series=4, seed=0):
     """A net with random biases too, so that none of them can be left out unnoticed."""
     rng = np.random.default_rng(seed)
-    arrays = (returns if setting.difference else network).initial(config, setting, series)
+    arrays = network.initial(config, setting, series)
     arrays = {k: v + rng.normal(0, 0.1, v.shape).astype(np.float32) for k, v in arrays.items()}
     zero = np.zeros_like(arrays["embedding"][:, :1])
     arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
-    return build(replace(config, shrink=1.0), setting, arrays)
+    return Recurrent(config, setting, arrays)
 
 
 def ringed(model, series, gaps=0.0, seed=1):
@@ -73,7 +71,7 @@ def twin(model, state, target, dtype):
     n, horizon = target.shape[:2]
     first = len(setting.seasons) + 1 + len(setting.static)
     names = np.where(state["series"] == COLD, a["embedding"].shape[1], state["series"])
-    rows = state["ring"].shape[1] - setting.difference
+    rows = state["ring"].shape[1]
     batch = Batch(
         ring=each(state["ring"], torch.float64),
         phases=each(target[:, 0, :first]),
@@ -82,13 +80,9 @@ def twin(model, state, target, dtype):
         target=each(np.zeros((n, horizon)), torch.float64),
         series=each(names, torch.int64),
     )
-    if setting.difference:
-        x, level, spread = returns.window(batch.ring)
-    else:
-        x, level, spread = network.window(batch.ring, 6, 18)
+    x, level, spread = network.window(batch.ring, 6, 18)
     out = network.net(a, x.to(dtype), batch, model.config, setting).mean(0)
-    steps = np.sqrt(np.arange(1, horizon + 1)) if setting.difference else np.ones(horizon)
-    unit = spread[0].numpy()[:, None] * steps
+    unit = spread[0].numpy()[:, None] * np.ones(horizon)
     return level[0].numpy()[:, None, None] + unit[..., None] * out.double().numpy()
 
 
@@ -316,25 +310,14 @@ def test_the_rate_rises_then_falls_to_nothing():
     assert steps[-1] < 1e-4 * SMALL.rate + 1e-9
 
 
-def test_prices_shrink_to_the_random_walk_when_there_is_nothing_to_learn():
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(4, 500)).cumsum(axis=1) * 0.01
-    history = History(z.ravel(), np.zeros((2000, 1)), np.arange(5) * 500, np.full(4, 100))
-    model = fit(replace(SMALL, context=20), PRICES, history, RUN)
-    assert model.config.shrink <= 0.3
-    state = model.absorb(model.start(np.arange(4)), z, np.zeros((4, 500, 1)))
-    out = model.predict(state, np.zeros((4, 3, 1))).quantiles
-    assert np.abs(out[..., MEDIAN] - z[:, -1:]).max() < 0.01
-
-
 def test_segments_default_to_the_season():
     assert segment(SMALL, LOAD) == 6
-    assert segment(SMALL, PRICES) == 1
+    assert segment(SMALL, Setting(horizon=3)) == 1
 
 
 def test_sizes_no_net_can_have_are_refused():
     with pytest.raises(ValueError, match="units"):
-        GRUConfig(units=0)
+        GRUConfig(units=-1)
     with pytest.raises(ValueError, match="dropout"):
         RNNConfig(dropout=1.0)
 

@@ -25,7 +25,7 @@ from forecast import provenance
 from forecast.data.clock import HOUR, Clock
 from forecast.models.base import History, Setting
 from forecast.models.esn import ESNConfig
-from forecast.models.recurrent import GRUConfig, RNNConfig, context, segment
+from forecast.models.recurrent import GRUConfig, RNNConfig, context, segment, sized
 from forecast.training import recurrent, reservoir
 from forecast.training.run import Run
 
@@ -81,6 +81,7 @@ def measure(devices: list[str], rounds: int) -> Iterator[dict[str, Any]]:
 
 def train(config: Any, name: str, history: History, device: str, rounds: int) -> dict[str, Any]:
     """Measure updates of a recurrent net, warm-up round left out."""
+    config = sized(config, SETTING)
     seconds = timed(
         lambda: recurrent.fit(replace(config, stop=UPDATES), SETTING, history, Run(device=device)),
         rounds, device,

@@ -63,6 +63,8 @@ def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
             "the model keeps no rows to run along", hint="`forecast inspect MODEL --dynamics DATA`"
         )
     state, setting = forecaster.state, forecaster.model.setting
+    if isinstance(forecaster.model, returns.Returns):
+        state = {**state, "ring": np.cumsum(state["ring"][..., 0], axis=1)}  # changes in spreads
     known = state["seen"] if "seen" in state else np.isfinite(state["ring"]).sum(axis=1)
     i = int(known.argmax())
     z = state["ring"][i][-int(min(known[i], state["ring"].shape[1])) :].astype(np.float64)
@@ -100,30 +102,37 @@ def _networks(model: Recurrent, z: Floats, phases: Floats, series: int) -> list[
     Each segment is normalised by the context that ends with it, as the newest one is in a
     forecast; covariates stand at their mean.
     """
-    config, setting, a = model.config, model.setting, model.arrays
-    size, more = segment(config, setting), int(setting.difference)
-    count = min((len(z) - more) // size, STEPS)
-    rows = size * context(config, setting) + more
+    inputs, values = _read(model, z, phases, series)
+    a, e = model.arrays, model.arrays["embedding"][:, -1 if series < 0 else series]  # (M, E)
+    out = []
+    for m in range(len(a["W"])):
+        u = np.concatenate([inputs, np.tile(e[m], (len(inputs), 1))], axis=1)
+        W = a["W"][m].astype(float)
+        cell, weights = _cell(model, m)
+        drive = u @ W + a["b"][m].astype(float)
+        out.append(System(cell, weights, drive, W[:values].sum(axis=0)))
+    return out
+
+
+def _read(model: Recurrent, z: Floats, phases: Floats, series: int) -> tuple[Floats, int]:
+    """Return what a cell reads (T, I) beside the vector of the series; the first are values."""
+    config, setting = model.config, model.setting
+    if isinstance(model, returns.Returns):
+        covariates = len(setting.static) + len(setting.known) + len(setting.past)
+        phases = np.concatenate([phases, np.zeros((len(z), covariates))], axis=1)
+        state = model.start(np.array([series]))
+        walked = returns.walk(state, z[None], phases[None], setting)[1]
+        return walked.u[0, -STEPS:].astype(float), 1
+    size = segment(config, setting)
+    count = min(len(z) // size, STEPS)
+    rows = size * context(config, setting)
     flat = np.concatenate([np.full(rows, np.nan), z])
     ends = len(flat) - size * np.arange(count)[::-1]
     rings = np.stack([flat[end - rows : end] for end in ends])
-    seen = (
-        returns.window(rings)
-        if setting.difference
-        else window(rings, size, level_rows(config, setting))
-    )
-    newest = seen.x[:, -1]  # (T, P)
-    clock = calendar(phases[ends - rows - size], setting) * (not setting.difference)
+    newest = window(rings, size, level_rows(config, setting)).x[:, -1]  # (T, P)
+    clock = calendar(phases[ends - rows - size], setting)
     mean = np.zeros((count, input_sizes(size, setting)[0] - size - clock.shape[1]))
-    e = a["embedding"][:, -1 if series < 0 else series]  # (M, E)
-    out = []
-    for m in range(len(a["W"])):
-        u = np.concatenate([newest, clock, mean, np.tile(e[m], (count, 1))], axis=1)
-        W = a["W"][m].astype(float)
-        drive = u @ W + a["b"][m].astype(float)
-        cell, weights = _cell(model, m)
-        out.append(System(cell, weights, drive, W[:size].sum(axis=0)))
-    return out
+    return np.concatenate([newest, clock, mean], axis=1), size
 
 
 def _cell(model: Recurrent, m: int) -> tuple[Cell, Floats]:

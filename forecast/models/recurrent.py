@@ -19,8 +19,8 @@ Shapes: M members averaged, N series, C = J P rows of context in J segments of P
 levels; I inputs of the cell, F of the head beside the state.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,20 +38,23 @@ from forecast.models.base import (
 from forecast.models.inputs import Floats32, Window, inputs, window
 
 CHUNK = 4096  # series forecast at once
+LOAD = {"units": 64, "head": 96, "batch": 64, "updates": 1200}
+PRICES = {"units": 16, "head": 32, "batch": 256, "updates": 300}
+Config = TypeVar("Config", bound="RecurrentConfig")
 
 
 @dataclass(frozen=True, slots=True)
 class RecurrentConfig:
     """What both cells share. 0 means: chosen from the data."""
 
-    units: int = 64  # of the recurrent state
-    head: int = 96  # units of the layer after it
+    units: int = 0  # of the recurrent state; 0: 64, on prices 16
+    head: int = 0  # units of the layer after it; 0: 96, on prices 32
     segment: int = 0  # rows read at one recurrent step; 0: one season, or one row without
     context: int = 0  # segments looked back on; 0: two weeks of them, or 60 rows without seasons
     embedding: int = 8  # numbers learned for each series of a panel
     members: int = 3  # nets that differ in their seed, averaged
-    batch: int = 64  # windows in one update
-    updates: int = 1200  # length of the learning-rate schedule
+    batch: int = 0  # windows in one update; 0: 64, on prices 256
+    updates: int = 0  # length of the learning-rate schedule; 0: 1200, on prices 300
     stop: int = 0  # update at which it is cut; 0: chosen on the held-back rows
     rate: float = 3e-3  # peak learning rate
     weight_decay: float = 1e-2  # pull of all weights towards zero, AdamW
@@ -62,9 +65,11 @@ class RecurrentConfig:
 
     def __post_init__(self) -> None:
         """Refuse sizes no net can have."""
-        for name in ("units", "head", "members", "batch", "updates"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"setting `{name}` must be at least 1")
+        for name in ("units", "head", "batch", "updates"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"setting `{name}` must not be negative")
+        if self.members < 1:
+            raise ValueError("setting `members` must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("setting `dropout` must be in [0, 1)")
 
@@ -82,6 +87,12 @@ class RNNConfig(RecurrentConfig):
 
     cell: Literal["rnn"] = "rnn"
     activation: Literal["tanh", "relu"] = "tanh"
+
+
+def sized(config: Config, setting: Setting) -> Config:
+    """Return `config` with the sizes that it leaves open: prices carry less than load does."""
+    sizes = PRICES if setting.difference else LOAD
+    return replace(config, **{k: v for k, v in sizes.items() if not getattr(config, k)})
 
 
 def segment(config: RecurrentConfig, setting: Setting) -> int:

@@ -11,19 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from forecast.models.base import LEVELS, MEDIAN, NORMAL, Setting
+from forecast.models.base import LEVELS, MEDIAN, NORMAL, History, Setting
 from forecast.models.inputs import HARMONICS, SMALLEST, YEAR_HARMONICS, input_sizes
 from forecast.models.recurrent import GRUConfig, RNNConfig, context, level_rows, segment
-from forecast.training.windows import Batch
+from forecast.training.windows import Batch, Windows
 
 Config = GRUConfig | RNNConfig
 Parameters = dict[str, Tensor]
 FIRST_SPREAD = 0.3  # of the quantiles before training, in spreads of the window
 
 
-def rows(config: Config, setting: Setting) -> int:
-    """Return C, the rows of a context."""
-    return segment(config, setting) * context(config, setting)
+def windows(config: Config, setting: Setting, history: History, device: str) -> Windows:
+    """Return the windows that `forward` takes."""
+    rows = segment(config, setting) * context(config, setting)
+    return Windows(history, rows, setting, device)
 
 
 def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[np.float32]]:
@@ -42,7 +43,7 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
 
     arrays = {
         "W": uniform(inputs, inputs, gates * r),
-        "U": np.concatenate([_orthogonal(rng, m, r) for _ in range(gates)], axis=-1),
+        "U": np.concatenate([orthogonal(rng, m, r) for _ in range(gates)], axis=-1),
         "b": np.zeros((m, gates * r)),
         "V": uniform(features, features, config.head) * math.sqrt(3),
         "d": np.zeros((m, config.head)),
@@ -59,7 +60,8 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
-def _orthogonal(rng: np.random.Generator, members: int, size: int) -> NDArray[np.float64]:
+def orthogonal(rng: np.random.Generator, members: int, size: int) -> NDArray[np.float64]:
+    """Draw orthogonal matrices (M, size, size)."""
     return np.linalg.qr(rng.normal(size=(members, size, size)))[0]
 
 
@@ -134,19 +136,20 @@ def inputs(x: Tensor, batch: Batch, setting: Setting) -> tuple[Tensor, Tensor]:
 def net(a: Parameters, x: Tensor, batch: Batch, config: Config, setting: Setting) -> Tensor:
     """Return normalised quantiles (M, B, H, Q) of windows x (M, B, J, P)."""
     members, count = x.shape[0], x.shape[2]
-    e = _vectors(a["embedding"], batch.series)  # (M, B, E)
+    e = vectors(a["embedding"], batch.series)  # (M, B, E)
     u, f = inputs(x, batch, setting)
     u = torch.cat([u, e.unsqueeze(2).expand(-1, -1, count, -1)], dim=-1)
     w = torch.baddbmm(a["b"].unsqueeze(1), u.flatten(1, 2), a["W"])  # (M, B J, gates R)
     h = x.new_zeros(members, x.shape[1], a["U"].shape[1])
     for step in w.unflatten(1, (-1, count)).unbind(2):
-        h = _cell(a, step, h, config)
+        h = cell(a, step, h, config)
     f = torch.cat([h, f, e], dim=-1)
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (7)
-    return _quantiles(a, _dropped(g, config, a), x, setting)
+    return _quantiles(a, dropped(g, config, a), x, setting)
 
 
-def _dropped(g: Tensor, config: Config, a: Parameters) -> Tensor:
+def dropped(g: Tensor, config: Config, a: Parameters) -> Tensor:
+    """Return `g` with some units at zero while parameters are learnt."""
     if not a["W"].requires_grad or config.dropout == 0:
         return g
     return torch.nn.functional.dropout(g, config.dropout)
@@ -167,7 +170,7 @@ def _quantiles(a: Parameters, g: Tensor, x: Tensor, setting: Setting) -> Tensor:
     return torch.cat([middle - down, middle, middle + up], dim=-1)
 
 
-def _cell(a: Parameters, w: Tensor, h: Tensor, config: Config) -> Tensor:
+def cell(a: Parameters, w: Tensor, h: Tensor, config: Config) -> Tensor:
     """Return the next state (M, B, R); `w` is W u + b."""
     if config.cell == "rnn":
         s = torch.baddbmm(w, h, a["U"])  # (3)
@@ -179,7 +182,8 @@ def _cell(a: Parameters, w: Tensor, h: Tensor, config: Config) -> Tensor:
     return new + z * (h - new)  # (6)
 
 
-def _vectors(table: Tensor, series: Tensor) -> Tensor:
+def vectors(table: Tensor, series: Tensor) -> Tensor:
+    """Return the learned vectors (M, B, E) of `series` (M, B); zero past the last."""
     members, _, width = table.shape
     rows = torch.cat([table, table.new_zeros(members, 1, width)], dim=1)
     which = series.expand(members, -1).unsqueeze(-1).expand(-1, -1, width)

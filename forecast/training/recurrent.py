@@ -13,7 +13,7 @@ from torch import Tensor
 
 from forecast.errors import FitError
 from forecast.models.base import LEVELS, History, Setting
-from forecast.models.recurrent import Recurrent, segment
+from forecast.models.recurrent import Recurrent, segment, sized
 from forecast.models.returns import build
 from forecast.training import network, returns
 from forecast.training.checkpoint import (
@@ -33,8 +33,8 @@ WARM_UP = 0.15  # share of the schedule
 
 def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurrent:
     """Train the members together; the config returned says where the schedule was cut."""
-    twin = _twin(setting)
-    windows = Windows(history, twin.rows(config, setting), setting, run.device)
+    config, twin = sized(config, setting), _twin(setting)
+    windows = twin.windows(config, setting, history, run.device)
     if windows.stops.max(initial=0) < 2:
         raise FitError("every series is too short to cut a window with a target from it")
     start = twin.initial(config, setting, len(history))
@@ -50,12 +50,14 @@ def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurre
         stop, best = trainer.train()
     found = replace(config, stop=stop)
     if setting.difference and config.shrink < 0:
-        held = trainer.windows.held_back(8 * HELD)
-        kept = 0.0 if held is None else returns.shrink(*trainer.held_out(best, held))
+        held = windows.held_back(8 * HELD)
+        kept = 0.0 if held is None else returns.shrink(*trainer.held_out(best, held), held)
         found = replace(found, shrink=kept)
     arrays = {name: tensor.cpu().numpy() for name, tensor in best.items()}
     zero = np.zeros_like(arrays["embedding"][:, :1])
     arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
+    if setting.difference:
+        returns.finish(arrays, windows)
     return build(found, setting, arrays)
 
 

@@ -1,0 +1,183 @@
+"""Prices: the nets of returns, the verdict on them, and what is said of bad ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from forecast.models import returns as model
+from forecast.models.base import COLD, LEVELS, MEDIAN, NORMAL, History, Setting
+from forecast.models.naive import EWMAConfig
+from forecast.models.naive import fit as fit_naive
+from forecast.models.recurrent import GRUConfig, RNNConfig, sized
+from forecast.training import returns
+from forecast.training.recurrent import fit
+from forecast.training.run import Run
+
+PRICES = Setting(horizon=3, difference=True)
+NEWS = replace(PRICES, static=("sector",), known=("earnings", "split"), past=("volume",))
+SIZES = {"units": 5, "head": 7, "embedding": 3, "members": 2, "context": 6}
+CONFIGS = [GRUConfig(**SIZES), RNNConfig(**SIZES), RNNConfig(**SIZES, activation="relu")]
+SMALL = GRUConfig(units=6, head=8, embedding=2, members=2, updates=40, batch=32, context=12)
+RUN = Run()
+
+
+def phases(rows, series, setting, seed=5):
+    """Phases of the year on working days, and covariates of mean 0."""
+    days = np.arange(rows * 2)
+    days = days[days % 7 < 5][:rows]
+    year = np.tile(np.mod(days / model.YEAR, 1.0), (series, 1))[..., None]
+    width = len(setting.static + setting.known + setting.past)
+    rng = np.random.default_rng(seed)
+    return np.concatenate([year, rng.normal(size=(series, rows, width))], axis=2)
+
+
+def walks(rows=300, series=4, seed=0, gaps=0.0):
+    """Random walks whose spread comes in spells."""
+    rng = np.random.default_rng(seed)
+    calm = np.repeat(rng.uniform(0.005, 0.03, (series, -(-rows // 50))), 50, axis=1)[:, :rows]
+    z = (calm * rng.standard_t(5, size=(series, rows))).cumsum(axis=1)
+    z[rng.random(z.shape) < gaps] = np.nan
+    return z
+
+
+def history(z, setting=PRICES, held=0):
+    n, rows = z.shape
+    flat = phases(rows, n, setting).reshape(n * rows, -1)
+    return History(z.ravel(), flat, np.arange(n + 1) * rows, np.full(n, held))
+
+
+def made(config, setting, z, seed=0):
+    """A net with random weights everywhere, so that none can be left out unnoticed."""
+    rng = np.random.default_rng(seed)
+    arrays = returns.initial(sized(config, setting), setting, len(z))
+    arrays = {k: v + rng.normal(0, 0.1, v.shape).astype(np.float32) for k, v in arrays.items()}
+    zero = np.zeros_like(arrays["embedding"][:, :1])
+    arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
+    windows = returns.windows(config, setting, history(z, setting), "cpu")
+    returns.finish(arrays, windows)
+    return model.build(replace(config, shrink=1.0), setting, arrays), windows
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize("setting", [PRICES, NEWS])
+@pytest.mark.parametrize("gaps", [0.0, 0.2])
+def test_numpy_equals_the_torch_twin_on_its_own_windows(config, setting, gaps):
+    z = walks(gaps=gaps)
+    net, windows = made(config, setting, z)
+    seen, covered = 200, phases(300, 4, setting)
+    state = net.absorb(net.start(np.arange(4)), z[:, :seen], covered[:, :seen])
+    ahead = covered[:, seen : seen + 3, : covered.shape[2] - len(setting.past)].copy()
+    static = slice(1, 1 + len(setting.static))
+    ahead[..., static] = ahead[:, :1, static]
+    ours = net.predict(state, ahead).quantiles
+    a = {k: torch.tensor(v) for k, v in net.arrays.items()}
+    a["embedding"] = a["embedding"][:, :-1]
+    picks = torch.tensor([[i, seen, i] for i in range(4)]).expand(2, -1, -1)
+    batch = windows.batch(picks, training=False)
+    out, target = returns.forward(a, batch, config, setting)
+    unit = np.sqrt(np.maximum(state["variance"][:, 0], model.SMALLEST**2))[:, None]
+    unit = unit * np.sqrt([1, 2, 3])
+    theirs = state["last"][:, None, None] + unit[..., None] * out.mean(0).double().numpy()
+    np.testing.assert_allclose(ours, theirs, atol=2e-6)
+    truth = (z[:, seen : seen + 3] - state["last"][:, None]) / unit
+    np.testing.assert_allclose(target[0].numpy(), truth, rtol=1e-5, atol=1e-5)
+
+
+def test_the_variances_equal_a_loop():
+    z = walks(rows=60, series=1, gaps=0.1)
+    config = sized(SMALL, PRICES)
+    state = model.start(np.array([4e-4]), np.array([0]), config, PRICES)
+    state, rows = model.walk(state, z, phases(60, 1, PRICES), PRICES)
+    v, w, last, x = np.full(len(model.DECAYS), 4e-4), 4e-4, np.nan, 0.0
+    for value in z[0]:
+        x = 0.0
+        if not np.isnan(value):
+            if not np.isnan(last):
+                change = value - last
+                x = change / np.sqrt(v[0])
+                w = 0.94 * w + 0.06 * 2 * min(change, 0) ** 2
+                v = np.array([d * a + (1 - d) * change**2 for d, a in zip(model.DECAYS, v)])  # noqa: B905
+            last = value
+    np.testing.assert_allclose(state["variance"][0], v, rtol=1e-12)
+    np.testing.assert_allclose(state["falls"][0], w, rtol=1e-12)
+    expected = [x, abs(x), *np.log(v[1:] / v[0]) / 2, np.log(w / v[0]) / 2]
+    np.testing.assert_allclose(rows.u[0, -1, : len(expected)], expected, rtol=1e-5)
+
+
+def test_rows_in_pieces_give_the_state_of_one_pass():
+    z, covered = walks(gaps=0.1), phases(300, 4, PRICES)
+    net, _ = made(CONFIGS[0], PRICES, z)
+    whole = net.absorb(net.start(np.arange(4)), z, covered)
+    state = net.start(np.arange(4))
+    for a, b in ((0, 1), (1, 7), (7, 300)):
+        state = net.absorb(state, z[:, a:b], covered[:, a:b])
+    for name, array in whole.items():
+        np.testing.assert_allclose(state[name], array, rtol=1e-12, err_msg=name)
+
+
+def test_days_closed_are_those_of_the_calendar():
+    days = np.array([0, 1, 2, 3, 4, 7, 8, 12, 200])  # a Monday, ..., a weekend, a long one, months
+    found = model.days_closed(np.mod(days / model.YEAR, 1.0)[None])
+    np.testing.assert_allclose(found[0], np.log1p([0, 0, 0, 0, 2, 0, 3, 30]), atol=1e-9)
+
+
+def test_training_starts_at_the_naive_ewma():
+    z, covered = walks(), phases(300, 4, PRICES)
+    arrays = returns.initial(CONFIGS[0], PRICES, 4)
+    arrays["embedding"] = np.zeros((2, 5, 3), np.float32)
+    arrays["variance"] = returns.variances(history(z))
+    ours = model.build(CONFIGS[0], PRICES, arrays)
+    naive = fit_naive(EWMAConfig(), PRICES, history(z), None)
+    found = []
+    for one in (ours, naive):
+        state = one.absorb(one.start(np.arange(4)), z, covered)
+        found.append(one.predict(state, covered[:, :3]).quantiles)
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5)
+
+
+def test_training_learns_the_shape_of_returns_and_keeps_quantiles_in_order():
+    z = walks(rows=900, series=6)
+    net = fit(replace(SMALL, updates=150), PRICES, history(z, held=150), RUN)
+    assert net.config.stop > 0
+    state = net.absorb(net.start(np.array([0, COLD])), z[:2], phases(900, 2, PRICES))
+    out = net.predict(state, phases(3, 2, PRICES)).quantiles
+    assert (np.diff(out, axis=-1) > 0).all()
+    assert np.isfinite(out).all()
+    spread = (out[0, 0] - out[0, 0, MEDIAN]) / NORMAL.clip(-9, 9).astype(float).std()
+    assert spread.std() > 0
+
+
+def test_the_median_shrinks_to_the_random_walk_when_there_is_nothing_to_learn():
+    z = walks(rows=500, seed=3)
+    net = fit(SMALL, PRICES, history(z, held=100), RUN)
+    assert net.config.shrink == 0.0
+    state = net.absorb(net.start(np.arange(4)), z, phases(500, 4, PRICES))
+    out = net.predict(state, phases(3, 4, PRICES)).quantiles
+    np.testing.assert_array_equal(out[..., MEDIAN], np.tile(z[:, -1:], 3))
+
+
+def test_a_drift_that_lasts_is_kept_in_the_median():
+    rng = np.random.default_rng(1)
+    z = (0.01 + 0.003 * rng.normal(size=(5, 700))).cumsum(axis=1)
+    config = replace(SMALL, updates=200, rate=0.01)
+    net = fit(config, PRICES, history(z, held=150), RUN)
+    assert net.config.shrink > 0.5
+    state = net.absorb(net.start(np.arange(5)), z, phases(700, 5, PRICES))
+    ahead = net.predict(state, phases(3, 5, PRICES)).quantiles[..., MEDIAN] - z[:, -1:]
+    np.testing.assert_allclose(ahead.mean(axis=0), [0.01, 0.02, 0.03], rtol=0.4)
+
+
+def test_ups_and_downs_that_share_a_market_are_not_taken_for_skill():
+    """Forty copies of one walk hold no more evidence than one."""
+    z = np.tile(walks(rows=400, series=1, seed=8), (40, 1))
+    picks = torch.tensor([[i, t, i] for i in range(40) for t in range(300, 390, 9)])
+    rng = np.random.default_rng(0)
+    luck = torch.tensor(rng.normal(0.3, 1.0, size=10)).repeat(40)
+    target = (luck[:, None] + torch.zeros(400, 3)).float()
+    quantiles = torch.zeros(400, 3, len(LEVELS)) + 0.3
+    assert len(z) == 40
+    assert returns.shrink(quantiles, target, picks) == 0.0
+    steady = torch.full((400, 3), 0.3) + 0.01 * torch.tensor(rng.normal(size=(400, 3))).float()
+    assert returns.shrink(quantiles, steady, picks) == 1.0
