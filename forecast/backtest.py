@@ -77,6 +77,20 @@ def run(
     )
 
 
+def forecasts(
+    panel: Panel, plan: Plan, task: Task, model: str, options: dict[str, Any], resources: Run
+) -> Floats:
+    """Return one model's forecasts of the rows of `plan` (R, 1 + Q): mean and quantiles.
+
+    Raises FitError when the model fails.
+    """
+    job = _Job(_Work(panel, plan, task, options, resources, Storage()), model, 0)
+    found = job.run()
+    if found.failed is not None:
+        raise FitError(found.failed)
+    return np.concatenate([found.mean[:, None], found.quantiles], axis=1)
+
+
 def _rows(panel: Panel, plan: Plan, storage: Storage) -> dict[str, Any]:
     """Return the columns of all rows (R,), which say what is forecast."""
     found = {name: storage.array(name, (plan.size,), kind) for name, kind in COLUMNS.items()}
@@ -254,6 +268,8 @@ class _Job:
         if self.dropped:
             kept = np.array([panel.ids[i] not in self.dropped for i in series], np.bool_)
             series, step, place = series[kept], step[kept], place[kept]
+        if not len(series):
+            return
         which, back = np.unique(series, return_inverse=True)
         known = {name: i for i, name in enumerate(forecaster.ids)}
         at = np.array([known[panel.ids[i]] for i in which], np.int64)

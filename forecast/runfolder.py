@@ -29,10 +29,9 @@ Array = NDArray[Any]
 
 @dataclass(slots=True, eq=False)
 class Storage:
-    """Arrays of a backtest; `folder` None keeps them until the process ends."""
+    """Arrays of a backtest; `folder` None keeps nothing."""
 
     folder: Path | None = None
-    _passing: tempfile.TemporaryDirectory[str] | None = None
 
     def array(self, name: str, shape: tuple[int, ...], kind: Any, keep: bool = False) -> Array:
         """Return an array called `name`; with `keep`, the one the run folder holds already."""
@@ -40,9 +39,8 @@ class Storage:
             return _mapped(self.folder / f"{name}.npy", shape, kind)
         if int(np.prod(shape)) * np.dtype(kind).itemsize < LARGE:
             return np.empty(shape, kind)
-        if self._passing is None:
-            self._passing = tempfile.TemporaryDirectory(prefix="forecast-")
-        return _mapped(Path(self._passing.name) / f"{name}.npy", shape, kind)
+        with tempfile.TemporaryFile(prefix="forecast-") as file:  # gone when nothing maps it
+            return np.memmap(file, np.dtype(kind), "w+", shape=shape)
 
     def journal(self, name: str) -> "Journal":
         """Return the journal of one run of a model; without a folder it remembers nothing."""

@@ -3,20 +3,16 @@
 import io
 import shlex
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from forecast.cli import settings, shared, streams
-from forecast.errors import UsageError
+from forecast.cli import evaluation, settings, shared, streams
 
 if TYPE_CHECKING:
-    from forecast.data.clock import Clock
-    from forecast.data.panel import Panel
-    from forecast.results import Benchmark, Task
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    from forecast.results import Benchmark
 
 Format = Literal["table", "csv", "json", "markdown"]
 
@@ -47,8 +43,42 @@ def benchmark(
         typer.Option(metavar="TIMESTAMP", help="Last time known to the first window."),
     ] = None,
     refit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Fit anew every N windows.")
+        str, typer.Option(metavar="never|every|N", help="Fit anew at no, every, every Nth window.")
+    ] = "never",
+    span: Annotated[
+        str,
+        typer.Option(metavar="expanding|N", help="Rows a fit sees: all before it, or the last N."),
+    ] = "expanding",
+    gap: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Steps after a cutoff that are not judged.")
+    ] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Fits with so many seeds; the mean is scored.")
+    ] = 1,
+    folder: Annotated[
+        str | None,
+        typer.Option("--run", metavar="DIR", help="Keep forecasts there; go on where it stopped."),
     ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="End well though a model or series failed.")
+    ] = False,
+    better_than: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-unless-better-than",
+            metavar="MODEL",
+            help="Exit 8 unless a model beats this one beyond luck.",
+        ),
+    ] = None,
+    alpha: Annotated[
+        float, typer.Option(min=0.0, max=1.0, metavar="P", help="What counts as luck in the gate.")
+    ] = 0.05,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Look for leaks from the future instead; exit 8.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write what a task file's record is to be.")
+    ] = False,
     forecasts: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write every forecast to a CSV file.")
     ] = None,
@@ -80,89 +110,52 @@ def benchmark(
     \b
     forecast benchmark load.csv --horizon 24 --windows 20 --report report.html
     forecast benchmark load.csv --models gru,esn --format json > scores.json
+    forecast benchmark load.csv --models gru --fail-unless-better-than snaive-week
+    forecast benchmark task.toml                             a task file says it all
 
     Fit each model on the rows before the first cutoff, forecast from every cutoff, and score the
     forecasts against what came. Without `--first-cutoff` the windows are the last ones.
     """
-    names = settings.pick_all(models)
-    options = {"transform": transform, "seed": seed, "settings": _settings(set_ or [])}
+    from forecast.taskfile import Evaluation, load
+
     for place in (output, forecasts, report):
         streams.check_place(place)
-    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
-    panel = shared.read(talk, data, dataset, **reading)
-    task = _task(panel, horizon, windows, stride, first_cutoff, refit)
-    result = _run(talk, panel, task, names, options, device, shared.stem(data, dataset))
-    result.facts |= {"command": shlex.join(["forecast", *sys.argv[1:]]), "seed": seed}
-    _write(talk, result, forecasts, report)
+    if data is not None and data.endswith(".toml"):
+        wanted = load(Path(data))
+        wanted = replace(wanted, reading={**reading, **wanted.reading})
+    else:
+        reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+        wanted = Evaluation(
+            tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset, reading,
+            (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds, seed, transform,
+            settings.pairs(set_ or []),
+        )  # fmt: skip
+    work = evaluation.prepare(talk, wanted, device)
+    if audit:
+        evaluation.audit(talk, work)
+        return
+    result = evaluation.run(talk, work, better_than, None if folder is None else Path(folder))
+    result.facts["command"] = shlex.join(["forecast", *sys.argv[1:]])
+    _write(talk, result, wanted.quantiles, forecasts, report)
     streams.emit(_render(result, format_ or _format_for(output)).encode(), output)
     talk.say(_verdict(result))
-
-
-def _settings(texts: list[str]) -> dict[str, dict[str, str]]:
-    """Return `model.name=value` texts as settings by model."""
-    found: dict[str, dict[str, str]] = {}
-    for name, value in settings.pairs(texts).items():
-        model, dot, field = name.partition(".")
-        if not dot:
-            raise UsageError(
-                f"`--set {name}={value}` names no model", hint=f"such as `--set gru.{name}={value}`"
-            )
-        found.setdefault(settings.pick(model).name, {})[field] = value
-    return found
-
-
-def _run(
-    talk: shared.Talk, panel: "Panel", task: "Task", names: list[str], options: dict[str, Any],
-    device: str, name: str,
-) -> "Benchmark":  # fmt: skip
-    from forecast import backtest
-    from forecast.training.device import resolve
-    from forecast.training.run import Run
-
-    with talk.progress() as progress:
-        resources = Run(device=resolve(device), progress=progress, tell=talk.say)
-        return backtest.run(panel, task, names, options=options, resources=resources, name=name)
-
-
-def _task(
-    panel: "Panel", horizon: int | None, windows: int, stride: int | None,
-    first_cutoff: str | None, refit: int | None,
-) -> "Task":  # fmt: skip
-    from forecast.fitting import default_horizon
-    from forecast.results import Task
-
-    cutoff = None if first_cutoff is None else time_of(first_cutoff, panel.clock)
-    return Task(horizon or default_horizon(panel), windows, stride, cutoff, refit)
-
-
-def time_of(text: str, clock: "Clock") -> int:
-    """Return the time that `text` names on `clock`; without a zone it is in the data's own."""
-    try:
-        if clock.kind == "index":
-            return int(text)
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"`--first-cutoff {text}` is no timestamp of the data",
-            hint="write an integer step" if clock.kind == "index" else "write 2014-12-31T23:00:00",
-        ) from None
-    if moment.tzinfo is None:
-        local = round((moment.replace(tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
-        return clock.moment(local)
-    if clock.zone is None:
-        raise UsageError(f"`--first-cutoff {text}` has a zone, the data have none",
-                         hint="leave the zone out")  # fmt: skip
-    return round((moment - EPOCH) / timedelta(microseconds=1))
+    evaluation.conclude(talk, work, result, record, keep_going)
+    if better_than is not None:
+        evaluation.gate(talk, result, work.names, better_than, alpha)
 
 
 def _write(
-    talk: shared.Talk, result: "Benchmark", forecasts: str | None, report: str | None
-) -> None:
+    talk: shared.Talk, result: "Benchmark", levels: tuple[float, ...], forecasts: str | None,
+    report: str | None,
+) -> None:  # fmt: skip
     if forecasts is not None:
         from forecast.data import writing
 
         content = io.BytesIO()
-        writing.write_windows(_rows(result), result.clock, content)
+        header = True
+        for columns in evaluation.columns(result, levels):
+            writing.write_windows(columns, result.clock, content, header=header)
+            header = False
         streams.emit(content.getvalue(), forecasts)
         talk.say(f"Forecasts: {forecasts}")
     if report is not None:
@@ -170,27 +163,6 @@ def _write(
 
         streams.emit(html.page([(result.name, result)]).encode(), report)
         talk.say(f"Report: {report}")
-
-
-def _rows(result: "Benchmark") -> dict[str, Any]:
-    """Return all forecasts as columns, one model after the other, failed ones left out."""
-    import numpy as np
-
-    from forecast.results import DECILES
-
-    names = [name for name, run in result.runs.items() if run.failed is None]
-    count, size = len(names), len(result.y)
-    found: dict[str, Any] = {
-        "model": (np.repeat(np.arange(count), size), names),
-        "unique_id": (np.tile(result.series, count), result.ids),
-        "cutoff": np.tile(result.cutoff, count),
-        "ds": np.tile(result.ds, count),
-        "y": np.tile(result.y, count),
-        "mean": np.concatenate([result.mean(name) for name in names]),
-    }
-    for level in DECILES:
-        found[f"{level:g}"] = np.concatenate([result.quantile(name, level) for name in names])
-    return found
 
 
 def _verdict(result: "Benchmark") -> str:

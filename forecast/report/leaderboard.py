@@ -125,6 +125,11 @@ def notes(benchmark: Benchmark) -> list[str]:
     """Return what a reader must know beside the scores: failures, fills and what was left out."""
     scores = benchmark.scores()
     said = [f"{r.name} failed: {r.failed}." for r in benchmark.runs.values() if r.failed]
+    said += [
+        f"{run.name} could not forecast series `{name}`: {why}."
+        for run in benchmark.runs.values()
+        for name, why in run.dropped.items()
+    ]
     for score in scores:
         if score.missing and benchmark.runs[score.model].failed is None:
             said.append(

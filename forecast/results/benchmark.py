@@ -4,6 +4,7 @@ Shapes: R rows (series, cutoff, step ahead), N series, H horizon, C cutoffs, V w
 cutoff).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -82,6 +83,14 @@ class Benchmark(Forecasts):
     def compare(self, name: str, other: str) -> Verdict:
         """Test by Diebold and Mariano whether two models' errors differ over the cutoffs."""
         return diebold_mariano(self.losses(name), self.losses(other), self.overlap)
+
+    def better_than(self, rival: str, names: Sequence[str], alpha: float) -> list[str]:
+        """Return which of `names` beat `rival` at level `alpha`, by Holm over all of them."""
+        others = [n for n in dict.fromkeys(names) if n != rival and not self.runs[n].failed]
+        found = [self.compare(name, rival) for name in others]
+        p = holm(np.array([verdict.p for verdict in found]))
+        pairs = zip(others, found, p, strict=True)
+        return [name for name, verdict, v in pairs if v < alpha and verdict.difference < 0]
 
     def compare_steps(self, name: str, other: str) -> list[Verdict]:
         """Test the same at every step ahead (H,), where no two windows share a step."""

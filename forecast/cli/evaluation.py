@@ -1,0 +1,223 @@
+"""From what is wanted to a benchmark: read, run, audit, compare with a record, gate."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forecast.cli import settings, shared, streams
+from forecast.errors import DataError, FitError, GateError, UsageError
+
+if TYPE_CHECKING:
+    from forecast.data.clock import Clock
+    from forecast.data.panel import Panel
+    from forecast.results import Benchmark, Task
+    from forecast.taskfile import Evaluation
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An evaluation whose data were read."""
+
+    wanted: "Evaluation"
+    panel: "Panel"
+    task: "Task"
+    names: list[str]
+    options: dict[str, Any]
+    device: str
+
+
+def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
+    """Read the data and check what is wanted of them."""
+    from forecast.forecaster import check_levels
+
+    names = settings.pick_all(",".join(wanted.models))
+    options = {
+        "transform": wanted.transform,
+        "seed": wanted.seed,
+        "settings": by_model(wanted.settings),
+    }
+    check_levels(wanted.quantiles)
+    panel = shared.read(talk, wanted.data, wanted.dataset, **wanted.reading)
+    panel = _selected(panel, wanted.series)
+    return Work(wanted, panel, _task(panel, wanted), names, options, device)
+
+
+def _selected(panel: "Panel", series: tuple[str, ...]) -> "Panel":
+    if not series:
+        return panel
+    absent = [name for name in series if name not in panel.ids]
+    if absent:
+        raise DataError(
+            f"{panel.source}: there is no series `{absent[0]}`",
+            hint=f"such as {', '.join(panel.ids[:3])}",
+        )
+    return panel.select([i for i, name in enumerate(panel.ids) if name in series])
+
+
+def by_model(pairs: dict[str, str]) -> dict[str, dict[str, str]]:
+    """Return settings `model.name` to text as settings by model."""
+    found: dict[str, dict[str, str]] = {}
+    for name, value in pairs.items():
+        model, dot, field = name.partition(".")
+        if not dot:
+            raise UsageError(
+                f"`--set {name}={value}` names no model", hint=f"such as `--set gru.{name}={value}`"
+            )
+        found.setdefault(settings.pick(model).name, {})[field] = value
+    return found
+
+
+def _task(panel: "Panel", wanted: "Evaluation") -> "Task":
+    from forecast.fitting import default_horizon
+    from forecast.results import Task
+
+    first = wanted.first_cutoff
+    return Task(
+        wanted.horizon or default_horizon(panel),
+        wanted.windows,
+        wanted.stride,
+        None if first is None else time_of(first, panel.clock),
+        _count("--refit", wanted.refit, {"never": None, "every": 1}),
+        _count("--span", wanted.span, {"expanding": None}),
+        wanted.gap,
+        wanted.seeds,
+    )
+
+
+def _count(flag: str, given: str | int, named: dict[str, int | None]) -> int | None:
+    """Return the count that a word or a number stands for."""
+    if given in named:
+        return named[str(given)]
+    text = str(given)
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(
+            f"`{flag} {text}` is no count", hint=f"{', '.join(named)} or a number from 1"
+        )
+    return int(text)
+
+
+def time_of(text: str, clock: "Clock") -> int:
+    """Return the time that `text` names on `clock`; without a zone it is in the data's own."""
+    try:
+        if clock.kind == "index":
+            return int(text)
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"`--first-cutoff {text}` is no timestamp of the data",
+            hint="write an integer step" if clock.kind == "index" else "write 2014-12-31T23:00:00",
+        ) from None
+    if moment.tzinfo is None:
+        local = round((moment.replace(tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
+        return clock.moment(local)
+    if clock.zone is None:
+        raise UsageError(f"`--first-cutoff {text}` has a zone, the data have none",
+                         hint="leave the zone out")  # fmt: skip
+    return round((moment - EPOCH) / timedelta(microseconds=1))
+
+
+def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -> "Benchmark":
+    """Backtest the models, and the `rival` of the gate beside them."""
+    from forecast import backtest
+    from forecast.training.device import resolve
+    from forecast.training.run import Run
+
+    names = work.names if rival is None else [*work.names, settings.pick(rival).name]
+    with talk.progress() as progress:
+        return backtest.run(
+            work.panel,
+            work.task,
+            names,
+            options=work.options,
+            resources=Run(device=resolve(work.device), progress=progress),
+            name=work.wanted.name,
+            folder=folder,
+        )
+
+
+def audit(talk: shared.Talk, work: Work) -> None:
+    """Look for leaks; GateError names the first of each experiment."""
+    from forecast import audit as auditing
+    from forecast.training.device import resolve
+    from forecast.training.run import Run
+
+    with talk.progress() as progress:
+        resources = Run(device=resolve(work.device), progress=progress)
+        leaks = auditing.audit(
+            work.panel, work.task, work.names, options=work.options, resources=resources
+        )
+    if leaks:
+        raise GateError(
+            "; ".join(map(str, leaks)), hint="these scores prove nothing: mend the model"
+        )
+    count = 2 * len(auditing.EXPERIMENTS)
+    talk.say(
+        f"No leak: {count} experiments each with {', '.join(work.names)} agree to the last bit."
+    )
+
+
+def columns(result: "Benchmark", levels: tuple[float, ...]) -> Iterator[dict[str, Any]]:
+    """Yield all forecasts as columns, one model after the other, failed ones left out."""
+    import numpy as np
+
+    from forecast.forecaster import interpolate
+
+    for name, first in result.runs.items():
+        if first.failed is not None:
+            continue
+        for number, run in enumerate((first, *first.repeats)):
+            label = name if number == 0 else f"{name} (seed {number})"
+            mean, quantiles = result.filled(run, slice(None))
+            found: dict[str, Any] = {
+                "model": (np.zeros(len(mean), np.int64), [label]),
+                "unique_id": (np.asarray(result.series, np.int64), result.ids),
+                "cutoff": np.asarray(result.cutoff),
+                "ds": np.asarray(result.ds),
+                "y": np.asarray(result.y),
+                "mean": mean,
+            }
+            numbers = interpolate(quantiles, levels)
+            yield found | {f"{level:g}": numbers[:, k] for k, level in enumerate(levels)}
+
+
+def conclude(
+    talk: shared.Talk, work: Work, result: "Benchmark", record: bool, keep_going: bool
+) -> None:
+    """Write or compare the record of a task file; FitError when a model asked for failed."""
+    from forecast.report import data
+    from forecast.taskfile import compared
+
+    path = work.wanted.recorded
+    if record and path is None:
+        raise UsageError("there is no record to write",
+                         hint='name one in the task file: recorded = "results.json"')  # fmt: skip
+    if record and path is not None:
+        streams.emit(data.to_json(result).encode(), str(path))
+        talk.say(f"Recorded: {path}")
+    elif path is not None and path.exists():
+        held, found = json.loads(path.read_text()), data.document(result)
+        talk.say("\n".join(compared(held, found, work.wanted.metrics)[1]))
+    failed = [result.runs[n] for n in work.names if result.runs[n].failed or result.runs[n].dropped]
+    if failed and not keep_going:
+        said = [f"{run.name}: {run.failed}" for run in failed if run.failed]
+        said += [f"{run.name} on series `{name}`: {why}"
+                 for run in failed for name, why in run.dropped.items()]  # fmt: skip
+        raise FitError("; ".join(said), hint="the others are scored; `--keep-going` ends well")
+
+
+def gate(
+    talk: shared.Talk, result: "Benchmark", names: list[str], rival: str, alpha: float
+) -> None:
+    """Raise GateError unless one of `names` beats `rival` beyond luck."""
+    better = result.better_than(rival, names, alpha)
+    if not better:
+        raise GateError(
+            f"no model is better than {rival} beyond luck (alpha {alpha:g})",
+            hint="more --windows tell smaller differences from luck",
+        )
+    talk.say(f"Better than {rival} beyond luck (alpha {alpha:g}): {', '.join(better)}.")
