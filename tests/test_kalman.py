@@ -13,6 +13,7 @@ from forecast.models.base import COLD, MEDIAN, NORMAL, History, Setting
 from forecast.models.filter import blank, filter_rows
 from forecast.models.kalman import Kalman, KalmanConfig
 from forecast.models.sight import look, sight
+from forecast.models.smoother import smooth
 from forecast.models.structural import Sight, Structure, design, read_seasons
 from forecast.training import oracle
 from forecast.training import structural as training
@@ -273,6 +274,59 @@ def test_a_longer_season_leaves_out_the_harmonics_of_a_shorter_one():
     rows = np.stack([np.arange(12) % 6, 6 + np.arange(12)], axis=1)
     seen = look(design(full), Sight(rows, np.zeros((12, 0))))
     assert np.linalg.matrix_rank(seen) == full.size == 12  # every profile, and each once
+
+
+# Smoothing
+
+
+@pytest.mark.parametrize("trend", ["none", "damped", "linear"])
+def test_components_are_the_best_linear_ones_of_the_joint_gaussian(trend):
+    # The diffuse level is a constant, estimated by generalised least squares.
+    rows = 30
+    model = model_of(trend)
+    z = sample(rows, [5, 6, 17])[0]
+    cov, h = joint(model, rows)
+    zz = np.einsum("ti,tiuj,uj->tu", h, cov, h) + np.eye(rows)
+    seen = np.flatnonzero(~np.isnan(z))
+    C, X = zz[np.ix_(seen, seen)], np.ones(len(seen))
+    weight = np.linalg.solve(C, X)
+    level, spread = weight @ z[seen] / (weight @ X), 1 / (weight @ X)
+    found = smooth(model, 0, z, clock(model, 0, rows)[0])
+    assert found.names == (*model.structure.places(), "irregular")
+    for k, (name, place) in enumerate(model.structure.places().items()):
+        loading = np.zeros_like(h)
+        loading[:, place] = 1.0 if name == "trend" else h[:, place]
+        across = np.einsum("ti,tiuj,uj->tu", loading, cov, h)[:, seen]
+        own = np.einsum("ti,titj,tj->t", loading, cov, loading)
+        gain = np.linalg.solve(C, across.T).T
+        left = float(name == "level") - gain @ X
+        mean = gain @ z[seen] + left * level
+        variance = own - np.einsum("tu,tu->t", gain, across) + left**2 * spread
+        np.testing.assert_allclose(found.mean[k], mean, atol=1e-8)
+        np.testing.assert_allclose(found.deviation[k] ** 2, variance, atol=1e-8)
+    together = found.mean[[name != "trend" for name in found.names]].sum(axis=0)
+    np.testing.assert_allclose(together[seen], z[seen], atol=1e-10)
+
+
+def test_statsmodels_smooths_alike():
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
+    model = model_of("none", "no", "none", 0, variance=0.7)
+    z = sample(200, [20, 21, 90])[0]
+    theirs = UnobservedComponents(z, "local level", use_exact_diffuse=True)
+    noise = float(np.exp(model.arrays["parameters"][0, 0]))
+    result = theirs.smooth([0.7, 0.7 * noise])
+    found = smooth(model, 0, z, clock(model, 0, 200)[0])
+    np.testing.assert_allclose(found.mean[0], result.smoothed_state[0], atol=1e-8)
+    np.testing.assert_allclose(found.deviation[0] ** 2, result.smoothed_state_cov[0, 0], rtol=1e-8)
+
+
+def test_rows_before_the_first_observation_have_no_component():
+    model = model_of()
+    z = sample(40, [0, 1, 2])[0]
+    found = smooth(model, 0, z, clock(model, 0, 40)[0])
+    assert np.isnan(found.mean[:, :3]).all() and np.isfinite(found.mean[:-1, 3:]).all()
+    assert (found.deviation[:, 3:] >= 0).all()
 
 
 # Estimation

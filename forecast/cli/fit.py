@@ -77,6 +77,7 @@ def fit(
 
     from forecast import fitting, store
     from forecast.data.tables import check_fittable
+    from forecast.report import structure
     from forecast.training.device import resolve
     from forecast.training.run import Run
 
@@ -91,6 +92,8 @@ def fit(
     _remove(checkpoints)
     seconds, shape = perf_counter() - begin, forecaster.transform
     talk.say(f"transform {shape.name}: {shape.reason}")
+    for note in structure.notes(forecaster):
+        talk.say(f"Note: {note}")
     talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
     talk.say(f"Next: forecast predict {target}")
 
