@@ -32,3 +32,20 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+def commit() -> str | None:
+    """Return the commit of the checkout this package runs from, `+` when files were changed."""
+    import subprocess
+
+    folder = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        command = ["git", "-C", str(folder), *args]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = bool(git("status", "--porcelain", "--untracked-files=no", "--", "."))
+        return git("rev-parse", "--short", "HEAD") + "+" * changed
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -189,6 +189,7 @@ def conclude(
     talk: shared.Talk, work: Work, result: "Benchmark", record: bool, keep_going: bool
 ) -> None:
     """Write or compare the record of a task file; FitError when a model asked for failed."""
+    from forecast import provenance
     from forecast.report import data
     from forecast.taskfile import compared
 
@@ -197,6 +198,7 @@ def conclude(
         raise UsageError("there is no record to write",
                          hint='name one in the task file: recorded = "results.json"')  # fmt: skip
     if record and path is not None:
+        result.facts["commit"] = provenance.commit()
         streams.emit(data.to_json(result).encode(), str(path))
         talk.say(f"Recorded: {path}")
     elif path is not None and path.exists():
