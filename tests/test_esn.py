@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from forecast.errors import FitError
 from forecast.models import esn
 from forecast.models.base import COLD, MEDIAN, History, Setting
 from forecast.models.esn import ESN, ESNConfig, draw, matrix, spectral_radius, states
@@ -52,11 +53,12 @@ def absorbed(model: ESN, z: np.ndarray, series: int = 0) -> dict[str, np.ndarray
     return model.absorb(model.start(np.array([series])), z[None], phases(0, len(z))[None])
 
 
-def test_states_equal_reservoirpy():
+@pytest.mark.parametrize("topology", ["sparse", "cycle"])
+def test_states_equal_reservoirpy(topology):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from reservoirpy.nodes import Reservoir
-    config = replace(SETTLED, units=50)
+    config = replace(SETTLED, units=50, topology=topology)
     arrays = draw(config, SETTING, 5)
     inputs = np.random.default_rng(1).normal(size=(80, 5)).astype(np.float32)
     inputs[:, 0] = 1.0
@@ -104,6 +106,34 @@ def test_numba_equals_numpy():
         np.testing.assert_allclose(ours, states(x, drive, W, W_from, leak), atol=2e-6)
 
 
+def test_the_cycle_in_numba_equals_numpy():
+    fast = pytest.importorskip("forecast.kernels.reservoir").cycle_states
+    arrays = draw(replace(SETTLED, units=70, topology="cycle"), SETTING, 4)
+    W, W_from = arrays["W"][0], arrays["W_from"][0]
+    assert spectral_radius(W.astype(float), W_from) == pytest.approx(0.8)
+    drive = np.random.default_rng(0).normal(0, 3, (200, 70)).astype(np.float32)
+    x = np.random.default_rng(1).uniform(-1, 1, 70).astype(np.float32)
+    ours = fast(x, drive, W[:, 0], np.float32(0.4))
+    np.testing.assert_allclose(ours, states(x, drive, W, W_from, 0.4), atol=2e-6)
+
+
+def test_a_cycle_is_fitted_and_absorbs_in_pieces():
+    config, z, clock = replace(SETTLED, topology="cycle"), waves(300), phases(0, 300)
+    model = fit(config, SETTING, history(z), Run())
+    whole = absorbed(model, z)
+    state = model.start(np.array([0]))
+    for part in np.split(np.arange(300), [1, 90]):
+        state = model.absorb(state, z[None, part], clock[None, part])
+    np.testing.assert_allclose(state["x"], whole["x"], atol=1e-6)
+
+
+def test_a_draw_without_a_spectral_radius_is_refused(monkeypatch):
+    monkeypatch.setattr(esn, "spectral_radius", lambda W, W_from: 0.0)
+    with pytest.raises(FitError, match=r"spectral radius .* cannot be reached") as error:
+        draw(SETTLED, SETTING, 4)
+    assert "--seed" in error.value.hint
+
+
 def test_without_numba_it_warns_and_runs(monkeypatch):
     real = builtins.__import__
 
@@ -115,10 +145,10 @@ def test_without_numba_it_warns_and_runs(monkeypatch):
     model = network(SETTLED, SETTING, np.ones(2))
     expected = absorbed(model, waves(50))["x"]
     monkeypatch.setattr(builtins, "__import__", refuse)
-    esn.reservoir_kernel.cache_clear()
+    esn.reservoir_kernels.cache_clear()
     with pytest.warns(UserWarning, match="numba"):
         slow = absorbed(model, waves(50))["x"]
-    esn.reservoir_kernel.cache_clear()
+    esn.reservoir_kernels.cache_clear()
     np.testing.assert_allclose(slow, expected, atol=1e-5)
 
 

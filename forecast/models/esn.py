@@ -15,17 +15,19 @@ Shapes: N series, T rows, M reservoirs, R units, K inputs per unit, U inputs, H 
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.errors import FitError
 from forecast.models.base import Arrays, Floats, Setting, State
 from forecast.models.linear import Linear, check, fourier
 
 BLOCK = 1000  # rows whose states are held at once
+SMALLEST = 1e-6  # spectral radius of drawn weights that can still be scaled
 Singles = NDArray[np.float32]
 
 
@@ -37,7 +39,8 @@ class ESNConfig:
     reservoirs: int = 3  # whose forecasts are averaged
     spectral_radius: float = 0.0  # of W; below 1 the past fades; 0: chosen
     leak_rate: float = 0.0  # a in (1); 1 forgets the previous state; 0: chosen
-    inputs_per_unit: int = 8  # non-zero weights in each row of W
+    topology: str = "sparse"  # or cycle: each unit hears its neighbour alone, the fastest
+    inputs_per_unit: int = 8  # non-zero weights in each row of a sparse W
     input_scale: float = 0.4  # of values and changes, in spreads
     clock_scale: float = 1.0  # of the first season's clock; the others enter with 0.3
     washout: int = 100  # first rows, still marked by x = 0, not learnt from
@@ -50,6 +53,8 @@ class ESNConfig:
 
     def __post_init__(self) -> None:
         check(self)
+        if self.topology not in ("sparse", "cycle"):
+            raise ValueError("topology takes sparse or cycle")
         if min(self.units, self.reservoirs, self.inputs_per_unit) < 1:
             raise ValueError("units, reservoirs and inputs_per_unit must be at least 1")
         if not 0 <= self.leak_rate <= 1:
@@ -108,10 +113,12 @@ class ESN(Linear):
         # In double precision, so that a row's drive does not depend on how many rows come along.
         drive = (inputs @ self.arrays["W_in"][m].astype(np.float64)).astype(np.float32)
         W, W_from = self.arrays["W"][m], self.arrays["W_from"][m]
-        kernel = reservoir_kernel()
-        if kernel is not None:
-            return np.asarray(kernel(x, drive, W, W_from, np.float32(self.config.leak_rate)))
-        return states(x, drive, W, W_from, self.config.leak_rate)
+        kernels, leak = reservoir_kernels(), np.float32(self.config.leak_rate)
+        if kernels is None:
+            return states(x, drive, W, W_from, self.config.leak_rate)
+        if self.config.topology == "cycle":
+            return np.asarray(kernels.cycle_states(x, drive, W[:, 0], leak))
+        return np.asarray(kernels.states(x, drive, W, W_from, leak))
 
 
 def states(
@@ -127,10 +134,10 @@ def states(
 
 
 @cache
-def reservoir_kernel() -> Callable[..., Singles] | None:
-    """Return the fast form of `states`, or None, with a warning, where numba does not load."""
+def reservoir_kernels() -> Any:
+    """Return the fast forms of `states`, or None, with a warning, where numba does not load."""
     try:
-        from forecast.kernels.reservoir import states as fast
+        from forecast.kernels import reservoir as fast
     except ImportError as error:
         warnings.warn(f"numba does not load ({error}): reservoirs run slowly", stacklevel=2)
         return None
@@ -168,12 +175,23 @@ def input_scales(config: ESNConfig, setting: Setting, inputs: int) -> Floats:
 def reservoir(config: ESNConfig, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
     """Return weights and places (R, K) of a reservoir whose spectral radius is the config's.
 
-    Every unit hears at least one, so the graph has a cycle and no draw is nilpotent.
+    Every unit hears at least one, so the graph has a cycle and no draw is nilpotent. On a simple
+    cycle (Rodan and Tino 2011) all weights are the radius. Raises FitError where the draw's own
+    radius is too small to be scaled.
     """
     R, K = config.units, min(config.inputs_per_unit, config.units)
+    if config.topology == "cycle":
+        return np.full((R, 1), config.spectral_radius), (np.arange(R)[:, None] - 1) % R
     W_from = np.stack([rng.choice(R, K, replace=False) for _ in range(R)])
     W = rng.standard_normal((R, K))
-    return W * (config.spectral_radius / spectral_radius(W, W_from)), W_from
+    own = spectral_radius(W, W_from)
+    if own < SMALLEST:
+        raise FitError(
+            f"spectral radius {config.spectral_radius:g} cannot be reached: the weights drawn for "
+            f"{R:,} units that hear {K} each have the radius {own:.1g}",
+            hint="draw others: `--seed 1`, or more of them: `--set inputs_per_unit=8`",
+        )
+    return W * (config.spectral_radius / own), W_from
 
 
 def spectral_radius(W: Floats, W_from: NDArray[np.int64]) -> float:
