@@ -40,8 +40,9 @@ def run(
     resources: Run | None = None,
     name: str = "data",
     folder: Path | None = None,
+    baselines: bool = True,
 ) -> Benchmark:
-    """Backtest `models` and the baselines on `panel`.
+    """Backtest `models` on `panel`, and the baselines unless they are not wanted.
 
     `options` go to `fitting.fit` (transform, seed, settings per model under "settings"). A model
     that fails is marked as failed, the others go on. In `folder` forecasts are kept as they come,
@@ -51,7 +52,7 @@ def run(
     options, resources = dict(options or {}), resources or Run()
     plan = plan_windows(panel, task)
     prices = looks_like_prices(panel.rows(np.zeros(len(panel), np.int64), plan.counts[0]))
-    names = with_baselines(models, prices)
+    names = with_baselines(models, prices) if baselines else list(models)
     facts = _facts(panel, task, options)
     about = {**facts, "options": options, "device": resources.device}
     storage = runfolder.opened(folder, about)

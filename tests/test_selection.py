@@ -1,260 +1,233 @@
-"""Ensembles, `auto` and `tune`: against brute force, linear programming and repetition."""
+"""`tune`: halving by hand, the same bytes after a kill, and refusals before any work."""
 
+import csv
+import io
+import json
+import os
+import signal
 import subprocess
 import sys
-from dataclasses import replace
+import time
+from dataclasses import fields, replace
+from itertools import count
 
 import numpy as np
 import pytest
 
-from forecast import fitting, store
+from forecast import selection
 from forecast.data.clock import HOUR, Clock
 from forecast.data.panel import Panel, assemble
-from forecast.errors import FitError, UsageError
+from forecast.errors import DataError, FitError, UsageError
 from forecast.models import FAMILIES, family
-from forecast.models.base import LEVELS, History, Setting
-from forecast.models.ensemble import Ensemble, EnsembleConfig, below
-from forecast.models.settings import changed, configure
-from forecast.training import auto, weights
-from forecast.training import ensemble as learning
+from forecast.models.settings import configure
+from forecast.models.spaces import SPACES
+from forecast.report import trials as report
+from forecast.selection import Search, Trial
+from forecast.selection.halving import halve
 from forecast.training.run import Run
 
-HOURLY = Clock("fixed", step=HOUR, seasons=(24, 168))
-ESN = ("esn.units=20", "esn.reservoirs=1")
+DAILY = Clock("fixed", step=HOUR, seasons=(24,))
 
 
-def load_panel(rows: int = 700, series: int = 2) -> Panel:
-    """Hourly load with a daily and a weekly shape and noise."""
-    rng, t, data = np.random.default_rng(5), np.arange(rows), []
-    for i in range(series):
-        shape = 1 + 0.3 * np.sin(2 * np.pi * (t + 3 * i) / 24) + 0.1 * (t // 24 % 7 < 5)
-        data.append(100 * (i + 1) * shape * np.exp(0.02 * rng.normal(size=rows)))
-    return assemble([f"s{i}" for i in range(series)], data, [0] * series, HOURLY)
+def panel(rows: int = 480, series: int = 2) -> Panel:
+    rng, t = np.random.default_rng(1), np.arange(rows)
+    data = [
+        100 * (1 + 0.3 * np.sin(2 * np.pi * (t + i) / 24)) * np.exp(0.03 * rng.normal(size=rows))
+        for i in range(series)
+    ]
+    return assemble([f"s{i}" for i in range(series)], data, [0] * series, DAILY)
 
 
-def history(panel: Panel, held: int = 168) -> History:
-    z = np.log(panel.values / 128)
-    return History(z, HOURLY.phases(panel.all_times()), panel.offsets, np.full(len(panel), held))
+def search(name: str = "linear", **options: object) -> Search:
+    return selection.on(Search(family(name), **options), panel(), 24)
 
 
-SETTING = Setting(horizon=24, seasons=(24, 168))
+@pytest.mark.parametrize("name", list(SPACES))
+def test_every_space_is_one_of_settings_the_family_takes(name):
+    space, kind = SPACES[name], FAMILIES[name]
+    plain = configure(kind, {})
+    known = {f.name for f in fields(plain)}
+    assert set(space.choices) <= known
+    for setting, texts in space.choices.items():
+        assert len({getattr(configure(kind, {setting: text}), setting) for text in texts}) > 1
+    if space.work:
+        assert (getattr(plain, space.work) or space.whole) >= 2
+        assert space.work not in space.choices
 
 
-def windows(quantiles: np.ndarray, truth: np.ndarray) -> weights.Held:
-    return weights.held(quantiles, truth, np.zeros(len(truth), np.int64))
+def test_rungs_spend_no_more_than_the_budget_and_grow_by_three():
+    for budget in (3000, 6000, 12_000, 50_000):
+        found = search("gru", budget=budget, fixed={"updates": "900"})
+        rungs = found.rungs()
+        assert [work for _, work in rungs] == [100, 300, 900]
+        assert sum(n * work for n, work in rungs) <= budget
+        n = rungs[0][0]
+        assert [m for m, _ in rungs] == [n, max(-(-n // 3), 2), max(-(-n // 9), 2)]
+        more = [(n + 1, 100), (max(-(-(n + 1) // 3), 2), 300), (max(-(-(n + 1) // 9), 2), 900)]
+        assert sum(n * work for n, work in more) > budget or n == 3**5
+    assert search("gru").work == 1200
+    assert search("gru").whole(Trial(0, 0, 1, {})) == {"updates": "1200"}
+    assert search("esn").whole(Trial(0, 1, 1, {"units": "3"})) == {"units": "3"}
+    assert search("linear", budget=10**9).rungs() == [(12, 1)]
+    assert search("linear").rungs() == [(10, 1)]
 
 
-def normal_windows(errors: list[float], seed: int = 0, count: int = 60) -> weights.Held:
-    """Windows of models whose medians miss the truth by independent errors of these sizes."""
-    rng = np.random.default_rng(seed)
-    truth = rng.normal(size=(count, 3))
-    medians = truth + np.array(errors)[:, None, None] * rng.normal(size=(len(errors), count, 3))
-    return windows(medians[..., None] + 0.5 * np.linspace(-1, 1, len(LEVELS)), truth)
+def test_candidates_differ_and_the_first_is_the_default():
+    found = search("esn", budget=100).candidates()
+    assert found[0] == {}
+    assert len({tuple(c.items()) for c in found}) == len(found)
+    configs = [configure(family("esn"), c) for c in found]
+    assert len(set(configs)) == len(configs)
+    assert search("esn", budget=100, seed=1).candidates() != found
+    fixed = search("esn", budget=100, fixed={"units": "77"})
+    assert all("units" not in c for c in fixed.candidates())
 
 
-def test_equal_weights_average_quantiles_and_scales():
-    config = EnsembleConfig(members=("linear", "snaive", "drift"), weights=(2.0, 2.0, 2.0))
-    rows = history(load_panel())
-    whole = learning.fit(config, SETTING, rows, Run())
-    alone = [FAMILIES[n].load("fit")(FAMILIES[n].load("config")(), SETTING, rows, Run())
-             for n in config.members]  # fmt: skip
-    z, phases = rows.z.reshape(2, -1), rows.phases.reshape(2, 700, -1)
-    number = np.arange(2)
-    states = [m.absorb(m.start(number), z[:, :500], phases[:, :500]) for m in alone]
-    state = whole.absorb(whole.start(number), z[:, :500], phases[:, :500])
-    each = [m.predict(s, phases[:, 500:524]) for m, s in zip(alone, states, strict=True)]
-    ours = whole.predict(state, phases[:, 500:524])
-    for n in range(2):
-        for h in range(24):
-            for q in range(len(LEVELS)):
-                mean = sum(p.quantiles[n, h, q] for p in each) / 3
-                assert ours.quantiles[n, h, q] == pytest.approx(mean, rel=1e-12)
-            assert ours.scale[n, h] == pytest.approx(sum(p.scale[n, h] for p in each) / 3)
-    assert set(below(state, "snaive")) == set(states[1])
+def test_halving_keeps_the_best_and_always_the_default():
+    """The loss is the candidate's number, so that the best are known; one of them fails."""
+    found = search("gru", budget=20_000, fixed={"updates": "900"})
 
+    def judge(trial: Trial) -> Trial:
+        if trial.candidate == 1:
+            return replace(trial, failed="too small")
+        return replace(trial, mase=10.0 if trial.candidate == 0 else float(trial.candidate))
 
-def test_losses_and_weights_by_hand():
-    held = normal_windows([0.5, 0.6, 0.7], count=100)
-    held = replace(held, truth=np.where(np.arange(100)[:, None] % 7 == 3, np.nan, held.truth))
-    levels = [LEVELS[k] for k in weights.JUDGED]
-    loss = []
-    for q in held.quantiles:
-        by_window = []
-        for v in range(100):
-            cells = [
-                max(p * (held.truth[v, h] - q[v, h, k]), (p - 1) * (held.truth[v, h] - q[v, h, k]))
-                for h in range(3)
-                for k, p in enumerate(levels)
-                if not np.isnan(held.truth[v, h])
-            ]
-            if cells:
-                by_window.append(held.weight[v] * sum(cells) / len(cells))
-        loss.append(sum(by_window) / len(by_window))
-    share = np.array([x**-weights.POWER for x in loss])
-    np.testing.assert_allclose(weights.learn(held), share / share.sum(), rtol=1e-9)
-
-
-def test_weights_lean_to_equal_where_there_is_little_to_learn_from():
-    few, many = (weights.learn(normal_windows([0.3, 0.6], count=n)) for n in (4, 400))
-    assert 0.5 < few[0] < many[0]
-    np.testing.assert_allclose(
-        weights.learn(normal_windows([0.4] * 3, count=9000)), 1 / 3, atol=0.1
-    )
-    perfect = normal_windows([0.0, 0.5])
-    np.testing.assert_array_equal(
-        weights.learn(replace(perfect, quantiles=perfect.truth[None, ..., None] + np.zeros(5))), 1.0
-    )
-
-
-def test_an_average_is_judged_with_weights_learned_elsewhere():
-    held = normal_windows([0.3, 0.6])
-    last = held.stretch == weights.STRETCHES - 1
-    knowing = held.quantiles.copy()
-    knowing[1][last] = held.truth[last][..., None]  # the second model knows the last stretch
-    told = replace(held, quantiles=knowing)
-    rest = told.part(~last)
-    expected = weights.losses(told, weights.mix(told, weights.learn(rest)))[last]
-    np.testing.assert_array_equal(weights.judged(told)[last], expected)
-    assert expected.mean() > 0.5 * weights.judged(held)[last].mean()
-    one = normal_windows([0.3, 0.6], count=1)
-    assert np.isfinite(weights.judged(one)).all()
-
-
-def test_a_series_counts_by_its_own_size():
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=(40, 2)) * np.repeat([1.0, 100.0], 20)[:, None]
-    q = truth[None, ..., None] + rng.normal(size=(2, 40, 2, 1)) * np.repeat([1, 100], 20)[:, None,
-        None] * np.ones(len(LEVELS))  # fmt: skip
-    held = weights.held(q, truth, np.repeat([0, 1], 20))
-    loss = weights.losses(held, held.quantiles.mean(axis=0))
-    assert 0.5 < loss[:20].mean() / loss[20:].mean() < 2
-    assert held.stretch.reshape(2, 20).tolist() == [[0] * 5 + [1] * 5 + [2] * 5 + [3] * 5] * 2
-
-
-def test_validation_rows_are_forecast_from_the_rows_before_them():
-    rows = history(load_panel())
-    model = FAMILIES["snaive"].load("fit")(
-        FAMILIES["snaive"].load("config")(), SETTING, rows, Run()
-    )
-    held = learning.forecasts({"snaive": model}, rows)
-    middle = weights.JUDGED.index(LEVELS.index(0.5))
-    first = held.truth.shape[0] // 2
-    z = rows.z[:700]
-    ends = np.unique(np.linspace(532, 676, min(84, 145)).astype(int))
-    for v in (0, 20, first - 1):
-        np.testing.assert_allclose(held.quantiles[0, v, :, middle], z[ends[v] - 24 : ends[v]])
-        np.testing.assert_array_equal(held.truth[v], z[ends[v] : ends[v] + 24])
-    assert learning.forecasts({"snaive": model}, replace(rows, validation=np.full(2, 23))) is None
-
-
-def test_a_member_that_fails_is_left_out(monkeypatch):
-    def refuse(*_: object) -> None:
-        raise FitError("too short for it")
-
-    real = type(FAMILIES["linear"]).load
-    monkeypatch.setattr(
-        type(FAMILIES["linear"]),
-        "load",
-        lambda self, part: refuse if (self.name, part) == ("esn", "fit") else real(self, part),
-    )
     said: list[str] = []
-    settings = {"members": "linear,esn,snaive"}
-    panel = load_panel()
-    fitted = fitting.fit(panel, "ensemble", settings=settings, run=Run(tell=said.append))
-    assert "esn" not in fitted.model.config.members
-    assert "esn is left out: too short for it" in said
-    assert np.isfinite(fitted.predict().mean).all()
-    with pytest.raises(FitError, match="esn: too short for it"):
-        fitting.fit(panel, "ensemble", settings={"members": "esn"})
+    trials = halve(found, judge, said.append)
+    by_rung = [[t.candidate for t in trials if t.rung == k] for k in range(3)]
+    first, second, third = (n for n, _ in found.rungs())
+    assert by_rung[0] == list(range(first))
+    assert by_rung[1] == [0, *range(2, second + 1)]
+    assert by_rung[2] == [0, *range(2, third + 1)]
+    assert selection.best(trials).candidate == 2
+    assert [text.split(":")[0].split(" candidates")[0] for text in said] == [
+        f"rung {k + 1} of 3: {n}".split(":")[0] for k, n in enumerate((first, second, third))
+    ]
+    with pytest.raises(FitError, match="too small"):
+        selection.best([replace(t, mase=None, failed="too small") for t in trials])
+
+
+def test_a_candidate_is_judged_as_by_hand():
+    from forecast import fitting
+
+    data, task = panel(), search(budget=2)
+    trial = selection.tune(data, task)[1]
+    horizon, windows = task.task.horizon, task.task.windows
+    cut = 480 - windows * horizon
+    rows = data.rows(np.zeros(2, int), np.full(2, cut))
+    fitted = fitting.fit(rows, "linear", horizon, settings=trial.settings)
+    errors = []
+    for w in range(windows):
+        seen = data.rows(np.zeros(2, int), np.full(2, cut + w * horizon))
+        median = fitted.predict(seen, levels=(0.5,)).quantiles[..., 0]
+        y = data.values.reshape(2, 480)[:, cut + w * horizon : cut + (w + 1) * horizon]
+        errors.append(np.abs(y - median).mean(axis=1))
+    known = data.values.reshape(2, 480)[:, :cut]
+    scale = np.abs(known[:, 24:] - known[:, :-24]).mean(axis=1)
+    assert trial.mase == pytest.approx((np.mean(errors, axis=0) / scale).mean(), rel=1e-9)
+
+
+def test_a_search_goes_on_where_it_was_cut(tmp_path, monkeypatch):
+    whole = selection.tune(panel(), search(budget=4), file=tmp_path / "whole")
+    calls, real = count(1), selection._judged
+
+    def cut(*args: object) -> Trial:
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(selection, "_judged", cut)
+    with pytest.raises(KeyboardInterrupt):
+        selection.tune(panel(), search(budget=4), file=tmp_path / "cut")
+    assert len(json.loads((tmp_path / "cut").read_text())["trials"]) == 2
+    again = selection.tune(panel(), search(budget=4), file=tmp_path / "cut", run=Run(resume=True))
+    assert again == whole
+    assert next(calls) == 6  # three that came to an end, the one that was cut, its repetition
+    assert (tmp_path / "cut").read_bytes() == (tmp_path / "whole").read_bytes()
+    with pytest.raises(UsageError, match="seed differs"):
+        selection.tune(
+            panel(), search(budget=4, seed=1), file=tmp_path / "cut", run=Run(resume=True)
+        )
+    with pytest.raises(UsageError, match="data differs"):
+        selection.tune(
+            panel(series=1), search(budget=4), file=tmp_path / "cut", run=Run(resume=True)
+        )
+    (tmp_path / "cut").write_text("{")
+    with pytest.raises(UsageError, match="no trials of a search"):
+        selection.tune(panel(), search(budget=4), file=tmp_path / "cut", run=Run(resume=True))
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("name", "options", "words"),
     [
-        ({"members": "linear,gruu"}, "gruu"),
-        ({"members": "linear,linear"}, "once"),
-        ({"members": "linear,auto"}, "auto"),
-        ({"members": ""}, "members"),
-        ({"members": "linear,esn", "weights": "1"}, "1 weights for 2 members"),
-        ({"members": "linear,esn", "weights": "1,-1"}, "negative"),
-        ({"members": "linear,esn", "weights": "a,b"}, "weights"),
-        ({"members": "linear", "esn.units": "3"}, "not a member"),
-        ({"members": "linear", "linear.unit": "3"}, "no setting `unit`"),
-        ({"members": "linear", "linear.lags": "-3"}, "negative"),
-        ({"units": "3"}, "no setting `units`"),
+        ("naive", {}, "nothing to tune in naive"),
+        ("ensemble", {}, "nothing to tune in ensemble"),
+        ("linear", {"budget": 1}, "budget of 1 is too small"),
+        ("linear", {"fixed": {"harmonics": "3", "hours": "no"}}, "fixed"),
+        ("linear", {"fixed": {"harmonic": "3"}}, "no setting `harmonic`"),
     ],
 )
-def test_what_cannot_be_averaged_is_refused_before_any_fit(settings, words):
+def test_a_search_that_cannot_be_is_refused(name, options, words):
     with pytest.raises(UsageError, match=words):
-        configure(family("ensemble"), settings)
+        Search(family(name), **options)
 
 
-@pytest.mark.parametrize("name", [n for n in FAMILIES if n not in ("ensemble", "auto")])
-def test_settings_survive_being_written(name):
-    values = {int: 7, float: 0.1 + 0.2, str: "yes", bool: True}
-    plain = configure(family(name), {})
-    numbers = {
-        key: type(value)(values[type(value)])
-        for key, value in ((k, getattr(plain, k)) for k in plain.__dataclass_fields__)
-        if type(value) in (int, float, bool) and not 0 < value < 1
-    }
-    config = replace(plain, **numbers)
-    assert configure(family(name), changed(config)) == config
-    assert changed(plain) == {}
+def test_data_that_cannot_judge_are_refused():
+    with pytest.raises(DataError, match="too short"):
+        selection.on(Search(family("linear")), panel(rows=50), 24)
+    flat = assemble(["flat"], [np.full(480, 7.0)], [0], DAILY)
+    trials = selection.tune(flat, selection.on(Search(family("linear"), budget=2), flat, 24))
+    with pytest.raises(FitError, match="MASE is not defined"):
+        selection.best(trials)
+    assert "MASE is not defined" in report.to_csv(trials)
 
 
-def test_auto_says_what_it_took_and_keeps_the_table():
-    said: list[str] = []
-    settings = {"members": "linear,esn", **dict(text.split("=") for text in ESN)}
-    fitted = fitting.fit(load_panel(), "auto", settings=settings, run=Run(tell=said.append))
-    table = fitted.model.config.validation
-    assert set(table) == {"linear", "esn", "ensemble", "snaive", "snaive-week", "naive", "drift"}
-    assert table["snaive"] == 1.0
-    taken = "ensemble" if len(fitted.model.config.members) > 1 else fitted.model.config.members[0]
-    assert table[taken] < 1
-    assert any(text.startswith(f"auto takes {taken}: ") and "better than" in text for text in said)
-    loaded = store.loads(store.dumps(fitted))
-    assert loaded.model.config == fitted.model.config
+def test_trials_are_written_as_they_are():
+    task = search(budget=3)
+    trials = [
+        Trial(0, 0, 1, {}, 0.5, 0.25),
+        Trial(0, 1, 1, {"harmonics": "5", "hours": "no"}, 1 / 3, 0.2),
+        Trial(0, 2, 1, {"hours": "yes"}, failed="too short, by far"),
+    ]
+    rows = list(csv.DictReader(io.StringIO(report.to_csv(trials))))
+    assert [row["mase"] for row in rows] == ["0.5", "0.333333", ""]
+    assert rows[2]["failed"] == "too short, by far"
+    document = json.loads(report.to_json(trials, task, selection.best(trials)))
+    assert document["best"] == {"candidate": 1, "settings": trials[1].settings}
+    assert document["trials"][2]["mase"] is None
+    text = report.to_text(trials).splitlines()
+    assert text[1].split() == ["0", "1", "1", "0.333333", "0.2", "harmonics=5", "hours=no"]
+    assert text[2].endswith("default")
+    assert text[3].endswith("failed: too short, by far")
 
 
-def test_auto_takes_no_model_that_does_not_beat_the_naive():
-    rng = np.random.default_rng(1)
-    walk = np.cumsum(rng.normal(size=900)) + 500
-    panel = assemble(["walk"], [walk], [0], Clock("fixed", step=HOUR))
-    settings = {"members": "linear", "linear.lags": "10"}
-    fitted = fitting.fit(panel, "auto", 3, transform="none", settings=settings)
-    assert fitted.model.config.members[0] in ("naive", "drift")
-    short = assemble(["short"], [np.linspace(10, 20, 30)], [0], HOURLY)
-    assert fitting.fit(short, "auto", settings=settings).model.config.members == ("snaive",)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_auto_is_never_worse_than_a_naive_on_validation(seed):
-    rng = np.random.default_rng(seed)
-    losses = {name: rng.gamma(2.0, size=30) for name in ("a", "b", "ensemble", "snaive", "naive")}
-    taken = auto.choice(losses, ["snaive", "naive"])
-    assert losses[taken].mean() <= min(losses["snaive"].mean(), losses["naive"].mean())
-
-
-def test_an_ensemble_with_a_net_is_served_without_torch(tmp_path):
-    settings = {"members": "gru,linear", "weights": "1,1", "gru.updates": "4", "gru.units": "4"}
-    store.save(fitting.fit(load_panel(), "ensemble", settings=settings), tmp_path / "m.safetensors")
-    code = (
-        "import sys; from forecast import store\n"
-        f"print(store.load({str(tmp_path / 'm.safetensors')!r}).predict().mean.shape)\n"
-        "print([m for m in ('torch', 'sklearn', 'scipy', 'pandas') if m in sys.modules])"
+def test_the_command_goes_on_after_a_kill_to_the_same_bytes(forecast, tmp_path):
+    t = np.arange(480)
+    load = 100 * (1 + 0.3 * np.sin(2 * np.pi * t / 24)) + np.random.default_rng(0).normal(size=480)
+    days = np.datetime64("2024-01-01T00") + t.astype("m8[h]")
+    lines = [f"{day},{value:.3f}" for day, value in zip(days, load, strict=True)]
+    (tmp_path / "load.csv").write_text("\n".join(["ds,y", *lines]) + "\n")
+    args = ["tune", "load.csv", "--model", "esn", "--set", "reservoirs=1", "--set", "units=20",
+            "--budget", "4", "--horizon", "24", "-f", "csv"]  # fmt: skip
+    straight = forecast(*args, "-o", "straight")
+    assert straight.returncode == 0, straight.stderr
+    file = tmp_path / "model.checkpoint.trials"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "forecast", *args, "-o", "model"],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["(2, 24)", "[]"]
-
-
-def test_covariates_reach_the_members():
-    """Columns behind the phases: past ones are absorbed, and absent when forecasting."""
-    rows = history(load_panel())
-    extra = np.random.default_rng(0).normal(size=(len(rows.z), 3))
-    rows = replace(rows, phases=np.concatenate([rows.phases, extra], axis=1))
-    setting = replace(SETTING, known=("k1", "k2"), past=("p",))
-    config = EnsembleConfig(members=("linear", "snaive"))
-    model = learning.fit(config, setting, rows, Run())
-    assert isinstance(model, Ensemble)
-    assert sum(model.config.weights) == pytest.approx(1)
+    while running.poll() is None and not (file.exists() and file.read_text().count('"rung"') > 1):
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert file.exists()
+    resumed = forecast(*args, "-o", "model", "--resume")
+    assert resumed.stdout == straight.stdout
+    assert (tmp_path / "model").read_bytes() == (tmp_path / "straight").read_bytes()
+    assert not file.exists()
+    assert resumed.stdout.startswith(b"rung,candidate,work,mase,wql,settings,failed\n0,0,1,")
+    assert b"Best: --set" in resumed.stderr
+    assert b"forecast fit load.csv --model esn --horizon 24 --set" in resumed.stderr

@@ -22,6 +22,7 @@ from forecast.cli import (
     predict,
     simulate,
     streams,
+    tune,
     update,
 )
 from forecast.errors import ForecastError, UsageError
@@ -40,6 +41,7 @@ app.command(short_help="Take in new rows and keep the state.")(update.update)
 app.command(short_help="Rows in, forecasts out, as they arrive.")(follow.follow)
 app.command(short_help="Draw futures that may come.")(simulate.simulate)
 app.command(short_help="Models side by side on windows of the past.")(benchmark.benchmark)
+app.command(short_help="Find settings of a model by successive halving.")(tune.tune)
 app.command(short_help="Say what is odd about a table, and what repairs it.")(check.check)
 app.command(short_help="Say what a model file holds.")(inspect.inspect)
 app.add_typer(datasets.app, name="datasets")

@@ -71,7 +71,7 @@ def fit(
         return
     family, options = settings.pick(model), settings.pairs(set_ or [])
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
-    _check_target(target)
+    check_target(target)
     reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
     panel = shared.read(talk, data, dataset, **reading)
 
@@ -83,13 +83,13 @@ def fit(
 
     check_fittable(panel)
     begin, checkpoints = perf_counter(), Path(f"{target}.checkpoint")
-    with talk.progress() as progress, _kept(talk, checkpoints):
+    with talk.progress() as progress, kept(talk, checkpoints):
         forecaster = fitting.fit(
             panel, family.name, horizon, transform=transform, seed=seed, settings=options,
-            run=Run(resolve(device), progress, _beside(checkpoints), resume, talk.say),
+            run=Run(resolve(device), progress, beside(checkpoints), resume, talk.say),
         )  # fmt: skip
     store.save(forecaster, target, state=not no_state)
-    _remove(checkpoints)
+    remove(checkpoints)
     seconds, shape = perf_counter() - begin, forecaster.transform
     talk.say(f"transform {shape.name}: {shape.reason}")
     for note in structure.notes(forecaster):
@@ -98,13 +98,13 @@ def fit(
     talk.say(f"Next: forecast predict {target}")
 
 
-def _beside(checkpoints: Path) -> Path | None:
+def beside(checkpoints: Path) -> Path | None:
     """Return where checkpoints go; None when the model goes to no folder of files."""
     return checkpoints if checkpoints.resolve().parent != Path("/dev") else None
 
 
 @contextmanager
-def _kept(talk: shared.Talk, checkpoints: Path) -> Iterator[None]:
+def kept(talk: shared.Talk, checkpoints: Path) -> Iterator[None]:
     """Say how to go on when a fit is cut short and its parameters were saved."""
     try:
         yield
@@ -118,12 +118,13 @@ def _saved(checkpoints: Path) -> list[Path]:
     return list(checkpoints.parent.glob(f"{escape(checkpoints.name)}.*"))
 
 
-def _remove(checkpoints: Path) -> None:
+def remove(checkpoints: Path) -> None:
+    """Remove what was saved for a fit that has ended well."""
     for path in _saved(checkpoints):
         path.unlink(missing_ok=True)
 
 
-def _check_target(target: str) -> None:
+def check_target(target: str) -> None:
     """Refuse a place that cannot take a model file before a long fit, not after it."""
     if target == "-":
         raise UsageError("a model goes to a file", hint="name it with `-o FILE`")
