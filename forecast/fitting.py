@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import calibration, replay
+from forecast import calibration, replay, skill
 from forecast.calibration import Calibration
 from forecast.data.panel import Panel
 from forecast.errors import FitError
@@ -65,7 +65,7 @@ def fit(
     work = _Work(panel, shape, scales(panel), kind, setting, run)
     if not len(panel) or np.isnan(work.scales).all():
         raise FitError("there is no value to learn from")
-    fitted, adjustment = work.learn(config)
+    fitted, adjustment, found = work.learn(config)
     forecaster = Forecaster(
         family=model,
         model=fitted,
@@ -79,7 +79,7 @@ def fit(
         last=np.zeros(0, np.int64),
         tail=np.zeros((0, KEPT)),
         order=np.zeros(0, np.int64),
-        record=_record(panel, setting, shape, adjustment),
+        record=_record(panel, setting, shape, adjustment) | found,
     )
     return _with_states(forecaster, panel)
 
@@ -102,31 +102,52 @@ class _Work:
     setting: Setting
     run: Run
 
-    def learn(self, config: Any) -> tuple[Model, Calibration]:
-        """Fit with rows held back, calibrate on them, fit again on all."""
+    def learn(self, config: Any) -> tuple[Model, Calibration, dict[str, Any]]:
+        """Fit with rows held back, calibrate on them, fit again on all; also say the skill."""
         held = held_back(self.panel, self.setting)
         learn = self.kind.load("fit")
         first: Model = learn(config, self.setting, self.history(held), self.run)
         if not held.any():
-            return first, calibration.none(self.setting.horizon)
-        adjustment = self.calibrate(first, held)
+            return first, calibration.none(self.setting.horizon), {}
+        adjustment, found = self.judged(first, held)
         again = replace(self.run, progress=_renamed(self.run.progress))
         final: Model = learn(first.config, self.setting, self.history(np.zeros_like(held)), again)
-        return final, adjustment
+        return final, adjustment, found
+
+    def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:
+        """Return the calibration, and on prices the skill, of forecasts over held-back rows."""
+        prices, (quantiles, scale, truth) = self.setting.difference, self.replayed(model, held)
+        if prices and self.kind.spreads:  # one spell of the market would only bend them
+            adjustment = calibration.none(self.setting.horizon)
+        else:
+            adjustment = calibration.learn(quantiles, scale, truth)
+        if not prices or self.kind.copies or self.kind.prices_only:
+            return adjustment, {}
+        bar = family("naive-ewma")
+        walk = bar.load("fit")(bar.load("config")(), self.setting, self.history(held), self.run)
+        spread, unit, _ = self.replayed(walk, held)
+        overlap = -(-self.setting.horizon // self.stride(held))
+        found = skill.measure(quantiles, spread, truth, unit, overlap)
+        self.run.tell(f"{self.kind.name} on held-back rows: {found}")
+        return adjustment, {"skill": found.record()}
 
     def history(self, held: NDArray[np.int64]) -> History:
         z = self.transform.forward(self.panel.values, np.repeat(self.scales, self.panel.lengths))
         phases = self.panel.clock.phases(self.panel.all_times())
         return History(z, phases, self.panel.offsets, held)
 
-    def calibrate(self, model: Model, held: NDArray[np.int64]) -> Calibration:
-        """Learn the adjustment from forecasts over the held-back rows."""
-        horizon = self.setting.horizon
+    def stride(self, held: NDArray[np.int64]) -> int:
+        """Return the rows between forecasts over the held-back ones."""
+        some = min(int((held > 0).sum()), SAMPLE)
+        count = min(max(WINDOWS // some, 8), PER_SERIES)
+        return max(int(held.max()) // count, 1)
+
+    def replayed(self, model: Model, held: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
+        """Forecast over the held-back rows: quantiles (V, N, H, Q), scale, truth (V, N, H)."""
+        horizon, stride = self.setting.horizon, self.stride(held)
         some = np.flatnonzero(held > 0)
         if len(some) > SAMPLE:
             some = some[np.linspace(0, len(some) - 1, SAMPLE).astype(int)]
-        count = int(np.clip(WINDOWS // len(some), 8, PER_SERIES))
-        stride = max(int(held.max()) // count, 1)
         shape = (-(-int(held.max()) // stride), len(self.panel), horizon)
         quantiles, scale = np.zeros((*shape, len(LEVELS))), np.ones(shape)
         truth = np.full(shape, np.nan)
@@ -141,7 +162,7 @@ class _Work:
             q, s, t = replay.windows(model, state, part, z, int(span), stride)
             quantiles[: len(q), which], scale[: len(q), which] = q, s
             truth[: len(q), which] = t
-        return calibration.learn(quantiles, scale, truth)
+        return quantiles, scale, truth
 
 
 def held_back(panel: Panel, setting: Setting) -> NDArray[np.int64]:

@@ -139,3 +139,46 @@ def _two_sided(t: float, freedom: int) -> float:
     from scipy.special import stdtr
 
     return float(2 * stdtr(freedom, -abs(t)))
+
+
+@dataclass(frozen=True, slots=True)
+class Directions:
+    """`excess` is the share of hits above that of independent calls; `p` is one-sided."""
+
+    excess: float
+    statistic: float
+    p: float
+    calls: int
+
+
+def pesaran_timmermann(up: Floats, called: Floats, cutoff: NDArray[np.int64]) -> Directions:
+    """Test whether calls `called` (n,) of a rise foretell the rises `up` (n,), both 0 or 1.
+
+        S = (P - P*) / sqrt(var(P) - var(P*)),  P hits, P* those expected of independent calls
+
+    Pesaran and Timmermann (1992), doi 10.1080/07350015.1992.10509922. Rows that share a `cutoff`
+    are not independent: where some do, S is the mean excess by cutoff over its long-run error,
+    which is the same thing for one row a cutoff and many cutoffs. NaN where every call is one way.
+    """
+    n = len(up)
+    rise, call = (float(x.mean()) if n else np.nan for x in (up, called))
+    if n < FEWEST or not (0 < rise < 1 and 0 < call < 1):
+        return Directions(np.nan, np.nan, np.nan, n)
+    expected = rise * call + (1 - rise) * (1 - call)
+    excess = float(np.mean(up == called)) - expected
+    days, at = np.unique(cutoff, return_inverse=True)
+    if len(days) < n:
+        share = 2 * (up - rise) * (called - call)
+        d = np.bincount(at, share) * len(days) / n  # (C,) whose mean is the excess
+        lags = int(4 * (len(days) / 100) ** (2 / 9))
+        error = np.sqrt(long_run_variance(d, min(lags, len(days) - 1)) / len(days))
+    else:
+        tails = (2 * rise - 1) ** 2 * call * (1 - call) + (2 * call - 1) ** 2 * rise * (1 - rise)
+        cross = 4 * rise * call * (1 - rise) * (1 - call) / n
+        error = np.sqrt(max(expected * (1 - expected) - tails - cross, 0.0) / n)
+    if not error > 0:
+        return Directions(excess, np.nan, np.nan, n)
+    from scipy.special import ndtr
+
+    statistic = float(excess / error)
+    return Directions(excess, statistic, float(ndtr(-statistic)), n)

@@ -1,16 +1,24 @@
 """Prices: the nets of returns, the verdict on them, and what is said of bad ones."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from forecast import backtest, metrics, skill, verdict
+from forecast.data.clock import DAY, HOUR, Clock
+from forecast.data.panel import assemble
 from forecast.models import returns as model
 from forecast.models.base import COLD, LEVELS, MEDIAN, NORMAL, History, Setting
 from forecast.models.naive import EWMAConfig
 from forecast.models.naive import fit as fit_naive
 from forecast.models.recurrent import GRUConfig, RNNConfig, sized
+from forecast.report import data, html, markdown
+from forecast.report import verdict as report
+from forecast.results import Task
+from forecast.significance import diebold_mariano, pesaran_timmermann
 from forecast.training import returns
 from forecast.training.recurrent import fit
 from forecast.training.run import Run
@@ -79,10 +87,10 @@ def test_numpy_equals_the_torch_twin_on_its_own_windows(config, setting, gaps):
     out, target = returns.forward(a, batch, config, setting)
     unit = np.sqrt(np.maximum(state["variance"][:, 0], model.SMALLEST**2))[:, None]
     unit = unit * np.sqrt([1, 2, 3])
-    theirs = state["last"][:, None, None] + unit[..., None] * out.mean(0).double().numpy()
+    theirs = state["last"][:, None, None] + unit[..., None] * out.mean(0)[:, :3].double().numpy()
     np.testing.assert_allclose(ours, theirs, atol=2e-6)
     truth = (z[:, seen : seen + 3] - state["last"][:, None]) / unit
-    np.testing.assert_allclose(target[0].numpy(), truth, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(target[0, :, :3].numpy(), truth, rtol=1e-5, atol=1e-5)
 
 
 def test_the_variances_equal_a_loop():
@@ -181,3 +189,166 @@ def test_ups_and_downs_that_share_a_market_are_not_taken_for_skill():
     assert returns.shrink(quantiles, target, picks) == 0.0
     steady = torch.full((400, 3), 0.3) + 0.01 * torch.tensor(rng.normal(size=(400, 3))).float()
     assert returns.shrink(quantiles, steady, picks) == 1.0
+
+
+def test_skill_is_the_share_by_which_losses_fall_and_luck_is_none():
+    rng = np.random.default_rng(0)
+    truth = 2 * rng.normal(size=(200, 5, 1))
+    bar = np.broadcast_to(NORMAL, (200, 5, 1, len(LEVELS)))
+    found = skill.measure(2 * bar, bar, truth, np.ones(truth.shape), 1)
+    loss = [
+        np.mean([
+            max(p * (y - s * q), (p - 1) * (y - s * q))
+            for y in truth.ravel() for p, q in zip(LEVELS, NORMAL, strict=True)
+        ])
+        for s in (2, 1)
+    ]  # fmt: skip
+    assert found.spread == pytest.approx(1 - loss[0] / loss[1])
+    assert found.mean == 0
+    assert str(found) == f"no skill in the mean; skill in the spread {100 * found.spread:.1f} %"
+    none = skill.measure(bar, bar, truth, np.ones(truth.shape), 1)
+    assert str(none) == "no skill in the mean; no skill in the spread"
+    drifting = skill.measure(bar + 0.5, bar, truth * 0.1 + 0.5, np.ones(truth.shape), 1)
+    assert drifting.mean > 0.5
+    assert drifting.p_mean < 0.001
+
+
+def pt_by_sums(up, called):
+    """Pesaran and Timmermann (1992), equations (5) to (7), term by term."""
+    n, y, x = len(up), sum(up) / len(up), sum(called) / len(called)
+    hits = sum(a == b for a, b in zip(up, called, strict=True)) / n
+    star = y * x + (1 - y) * (1 - x)
+    var = star * (1 - star) / n
+    var_star = (
+        (2 * y - 1) ** 2 * x * (1 - x) / n
+        + (2 * x - 1) ** 2 * y * (1 - y) / n
+        + 4 * y * x * (1 - y) * (1 - x) / n**2
+    )
+    return (hits - star) / np.sqrt(var - var_star)
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.15])
+def test_pesaran_timmermann_equals_its_equations_and_a_permutation_test(bias):
+    rng = np.random.default_rng(4)
+    up = (rng.random(400) < 0.55).astype(float)
+    called = np.where(rng.random(400) < 0.5 + bias, up, 1 - up)
+    found = pesaran_timmermann(up, called, np.arange(400))
+    assert found.statistic == pytest.approx(pt_by_sums(up, called), rel=1e-9)
+    hits = np.mean(up == called)
+    chance = [np.mean(up == rng.permutation(called)) >= hits for _ in range(4000)]
+    assert found.p == pytest.approx(np.mean(chance), abs=0.03)
+
+
+def test_pesaran_timmermann_counts_cutoffs_not_rows():
+    rng = np.random.default_rng(5)
+    day, called = rng.integers(0, 2, 100).astype(float), rng.integers(0, 2, 100).astype(float)
+    one = pesaran_timmermann(day, called, np.arange(100))
+    copies = pesaran_timmermann(np.repeat(day, 20), np.repeat(called, 20), np.arange(2000) // 20)
+    assert copies.excess == pytest.approx(one.excess)
+    assert copies.p == pytest.approx(one.p, abs=0.08)
+    assert np.isnan(pesaran_timmermann(day, np.ones(100), np.arange(100)).p)
+
+
+def test_the_interval_of_a_hit_rate_holds_the_binomial_tails():
+    """Wilson's ends are where the observed count stands 1.96 standard errors away."""
+    from scipy.stats import binomtest
+
+    rng = np.random.default_rng(6)
+    y, median = rng.normal(size=900), rng.normal(size=900)
+    share, low, high = metrics.hit_rate(y, median, np.zeros(900))
+    hits = round(share * 900)
+    theirs = binomtest(hits, 900).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def priced(windows=80, series=4, horizon=2):
+    """A benchmark of prices whose `wide` model knows the spread and `naive-ewma` does not."""
+    z = walks(rows=420, series=series, seed=2)
+    days = np.arange(800)
+    days = days[days % 7 < 5][:420]
+    clock = Clock("trading", unit="D")
+    panel = assemble([f"s{i}" for i in range(series)], list(50 * np.exp(z)), [4 * DAY] * series,
+                     clock)  # fmt: skip
+    panel = replace(panel, times=np.tile((4 + days) * DAY, series))
+    return backtest.run(panel, Task(horizon=horizon, windows=windows, stride=horizon), ["drift"])
+
+
+def test_the_verdict_equals_loops_over_its_rows():
+    bench = priced()
+    found = verdict.judge(bench)
+    drift = next(m for m in found.models if m.model == "drift")
+    deciles = [k / 10 for k in range(1, 10)]
+
+    def loss(name):
+        out = {}
+        for r in range(len(bench.y)):
+            q = [bench.quantile(name, p)[r] for p in deciles] if r % 7 == 0 else None
+            if q is None:
+                continue
+            rows = [2 * max(p * (bench.y[r] - v), (p - 1) * (bench.y[r] - v))
+                    for p, v in zip(deciles, q, strict=True)]  # fmt: skip
+            out[r] = np.mean(rows)
+        return out
+
+    table = metrics.losses(bench.y, bench.mean("drift"),
+                           bench.quantiles("drift", bench.levels), bench.levels)  # fmt: skip
+    for r, value in loss("drift").items():
+        assert table["quantile"][r] == pytest.approx(value)
+    ewma = metrics.losses(bench.y, bench.mean("naive-ewma"),
+                          bench.quantiles("naive-ewma", bench.levels), bench.levels)  # fmt: skip
+    assert drift.wql == pytest.approx(table["quantile"].sum() / ewma["quantile"].sum())
+    assert drift.crps == pytest.approx(table["crps"].sum() / ewma["crps"].sum())
+    by = [np.mean((table["quantile"] - ewma["quantile"])[bench.cutoff == c])
+          for c in np.unique(bench.cutoff)]  # fmt: skip
+    alone = diebold_mariano(np.array(by), np.zeros(len(by))).p
+    assert drift.p_wql >= alone - 1e-12
+    inside = (bench.y >= bench.quantile("drift", 0.1)) & (bench.y <= bench.quantile("drift", 0.9))
+    assert drift.cover["all"][80] == pytest.approx(inside.mean())
+    years = bench.ds.astype("M8[us]").astype("M8[Y]").astype(int) + 1970
+    assert drift.cover["1971"][80] == pytest.approx(inside[years == 1971].mean())
+    thirds = [drift.cover[name][80] for name in verdict.TIMES]
+    assert np.mean(thirds) == pytest.approx(inside.mean(), abs=0.005)
+    assert found.cutoffs == 80
+    naive = next(m for m in found.models if m.model == "naive")
+    assert naive.mase == 1
+    assert np.isnan(naive.hits)
+
+
+def test_yesterdays_price_has_a_high_r2_and_no_skill():
+    bench = priced(windows=150, horizon=1)
+    found = verdict.judge(bench)
+    assert found.level_r2 > 0.9
+    y, last, i = bench.y, bench.origin, bench.series
+    r2 = [1 - ((y - last)[i == k] ** 2).sum() / ((y[i == k] - y[i == k].mean()) ** 2).sum()
+          for k in range(4)]  # fmt: skip
+    assert found.level_r2 == pytest.approx(np.median(r2))
+    naive = next(m for m in found.models if m.model == "naive")
+    assert abs(naive.r2) < 0.05
+
+
+def test_the_verdict_is_said_in_every_format():
+    bench = priced()
+    plain = report.terminal(bench, 100)
+    assert plain.isascii()
+    assert "survivors" in plain
+    assert "Costs are not counted" in plain
+    assert "profit" not in plain
+    assert all(len(line) <= 100 for line in plain.splitlines())
+    text = markdown.leaderboard(bench)
+    assert "### What the forecasts of prices are worth" in text
+    assert text.count("| WQL/ewma |") == 1
+    page = html.page([("prices", bench)])
+    assert "What the forecasts of prices are worth" in page
+    found = json.loads(data.to_json(bench))["verdict"]
+    assert {m["model"] for m in found["models"]} == {"drift", "linear", "naive", "naive-ewma"}
+    assert set(found["models"][0]["cover"]) >= {"all", "1971", "calm", "usual", "wild"}
+
+
+def test_other_data_get_no_verdict():
+    rng = np.random.default_rng(0)
+    y = 50 + 20 * np.sin(np.arange(600) * np.pi / 12) + rng.normal(size=600)
+    panel = assemble(["load"], [y], [0], Clock("fixed", step=HOUR, seasons=(24,)))
+    bench = backtest.run(panel, Task(horizon=24, windows=3), [])
+    assert verdict.judge(bench) is None
+    assert report.terminal(bench) == ""
+    assert "verdict" not in json.loads(data.to_json(bench))

@@ -168,9 +168,12 @@ def _write(
 def _verdict(result: "Benchmark") -> str:
     from textwrap import fill
 
+    from forecast.report import verdict
     from forecast.report.leaderboard import summary
 
-    return "\n" + fill(" ".join(summary(result)), streams.width() or 100)
+    said = "\n" + fill(" ".join(summary(result)), streams.width() or 100)
+    prices = verdict.terminal(result, streams.width())
+    return f"{said}\n\n{prices}" if prices else said
 
 
 def _format_for(output: str | None) -> str:

@@ -20,6 +20,7 @@ class Family:
     prices_only: bool = False
     seeded: bool = False  # draws random numbers at the fit
     copies: bool = False  # forecasts past values, which a transform could only round
+    spreads: bool = False  # learns the quantiles of returns, on more of the past than is held back
 
     def load(self, part: str) -> Any:
         """Import and return `config`, `model` or `fit`."""
@@ -34,10 +35,10 @@ FAMILIES = {
     for family in (
         Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "Elman network over the last days, quantile head",
-               seeded=True),
+               seeded=True, spreads=True),
         Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head",
-               seeded=True),
+               seeded=True, spreads=True),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
                f"{_T}.reservoir:fit", "echo state network, ridge readout",
                seeded=True),

@@ -39,7 +39,7 @@ from forecast.models.inputs import Floats32, Window, inputs, window
 
 CHUNK = 4096  # series forecast at once
 LOAD = {"units": 64, "head": 96, "batch": 64, "updates": 1200}
-PRICES = {"units": 16, "head": 32, "batch": 256, "updates": 300}
+PRICES = {"units": 16, "head": 32, "batch": 256, "updates": 100}
 Config = TypeVar("Config", bound="RecurrentConfig")
 
 
@@ -54,8 +54,8 @@ class RecurrentConfig:
     embedding: int = 8  # numbers learned for each series of a panel
     members: int = 3  # nets that differ in their seed, averaged
     batch: int = 0  # windows in one update; 0: 64, on prices 256
-    updates: int = 0  # length of the learning-rate schedule; 0: 1200, on prices 300
-    stop: int = 0  # update at which it is cut; 0: chosen on the held-back rows
+    updates: int = 0  # length of the learning-rate schedule; 0: 1200, on prices 100
+    stop: int = 0  # update at which it is cut; 0: chosen on the held-back rows, on prices its end
     rate: float = 3e-3  # peak learning rate
     weight_decay: float = 1e-2  # pull of all weights towards zero, AdamW
     clip: float = 1.0  # largest norm of the gradient

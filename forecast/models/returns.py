@@ -32,6 +32,7 @@ from forecast.models.recurrent import CHUNK, GRUConfig, Recurrent, RNNConfig, lo
 
 DECAYS = np.array([0.94, 0.7, 0.85, 0.97, 0.985, 0.995])  # d[k]
 CONTEXT = 30  # rows, unless the config says otherwise
+FEWEST = 5  # steps ahead that are learnt together: several show a spread better than one
 SMALLEST = 1e-4  # spread of the changes, in units of z
 WIDEST = 8.0  # changes beyond so many spreads are cut to it, as inputs
 FAR = 3.0  # logarithms of ratios, likewise
@@ -52,6 +53,11 @@ def context(config: GRUConfig | RNNConfig) -> int:
 def inputs(setting: Setting) -> int:
     """Return F, the length of u in (4)."""
     return 2 + len(DECAYS) + 1 + len(setting.known) + len(setting.past)
+
+
+def reach(setting: Setting) -> int:
+    """Return how many steps ahead the net learns, at least the horizon."""
+    return max(setting.horizon, FEWEST)
 
 
 def ahead(setting: Setting) -> int:
@@ -167,14 +173,14 @@ class Returns(Recurrent):
         setting = self.setting
         target = coming(phases, state["phase"], setting)
         out = self.net_of_returns(state["ring"], target.astype(np.float32), state["series"])
-        shape = out.astype(np.float64).mean(axis=0)  # (N, H, Q)
+        shape = out.astype(np.float64).mean(axis=0)[:, : setting.horizon]  # (N, H, Q)
         spread = np.sqrt(np.maximum(state["variance"][:, :1], SMALLEST**2))
         unit = spread * np.sqrt(np.arange(1, setting.horizon + 1))  # (N, H)
         return located(shape, np.nan_to_num(state["last"]), unit)
 
     def net_of_returns(self, u: Floats32, target: Floats32, series: NDArray[np.int64]) -> Floats32:
-        """Return quantiles (M, N, H, Q) in spreads of windows u (N, C, F), by (5) to (8)."""
-        a, members, horizon = self.arrays, len(self.arrays["W"]), self.setting.horizon
+        """Return quantiles (M, N, reach, Q) in spreads of windows u (N, C, F), (5) to (8)."""
+        a, members, horizon = self.arrays, len(self.arrays["W"]), reach(self.setting)
         e = self._vectors(series)  # (M, N, E)
         h: Floats32 = np.zeros((members, len(u), a["U"].shape[1]), np.float32)
         for t in range(u.shape[1]):

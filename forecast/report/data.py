@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from forecast.results import Benchmark, Score
+from forecast.verdict import judge
 
 FORMAT = 1
 PRICES_ONLY = ("r2_vs_rw", "hit_rate", "hit_low", "hit_high")
@@ -35,6 +36,9 @@ def document(benchmark: Benchmark) -> dict[str, Any]:
         "failed": {name: run.failed for name, run in runs.items() if run.failed is not None},
         "facts": benchmark.facts,
     }
+    verdict = judge(benchmark)
+    if verdict is not None:
+        found["verdict"] = asdict(verdict)
     plain: dict[str, Any] = _plain(found)
     return plain
 

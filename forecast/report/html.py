@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.report import figures
+from forecast.report import figures, verdict
 from forecast.report.leaderboard import NONE, Column, best, cell, columns, costs, notes, summary
 from forecast.report.style import marks, sheet
 from forecast.results import Benchmark, Score
@@ -46,6 +46,7 @@ def _section(number: int, title: str, benchmark: Benchmark) -> str:
         "<h3>Leaderboard</h3>",
         _table(benchmark, columns(benchmark)),
         _notes(benchmark),
+        *verdict.html(benchmark),
         *_shown(benchmark),
         *_errors(benchmark),
         *_coverage(benchmark),

@@ -1,5 +1,6 @@
 """The leaderboard as a Markdown table."""
 
+from forecast.report import verdict
 from forecast.report.leaderboard import best, cell, columns, costs, notes
 from forecast.results import Benchmark
 
@@ -18,7 +19,8 @@ def leaderboard(benchmark: Benchmark) -> str:
         ]
         lines.append(_row([_plain(score.model) + mark, *cells]))
     said = [f"- {_plain(note)}" for note in notes(benchmark)]
-    return "\n".join([*lines, *([""] if said else []), *said]) + "\n"
+    prices = verdict.markdown(benchmark)
+    return "\n".join([*lines, *([""] if said else []), *said]) + "\n" + (prices and f"\n{prices}")
 
 
 def _row(cells: list[str]) -> str:

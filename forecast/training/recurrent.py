@@ -113,7 +113,8 @@ class _Trainer:
             foreach=True,
         )  # fmt: skip
         rng = np.random.default_rng(self.setting.seed + 1)
-        held = self.windows.held_back(HELD)
+        # On prices the held-back rows are one spell of the market: they say nothing about a stop.
+        held = None if self.setting.difference else self.windows.held_back(HELD)
         last = config.stop or config.updates
         every = max(config.updates // CHECKS, 1)
         best = _Best(last, math.inf, self.copy())

@@ -1,10 +1,10 @@
 """The torch twin of models/returns.py: its windows, its net, and how far its median may go.
 
-Shapes: M members, B windows, T rows of all series, C rows of context, F inputs, H horizon.
+Shapes: M members, B windows, T rows of all series, C rows of context, F inputs, H steps learnt.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,7 +37,8 @@ class ReturnWindows(Windows):
 
     def __init__(self, config: Config, setting: Setting, history: History, device: str) -> None:
         """Carry the variances over all rows once; a window is then a slice."""
-        super().__init__(history, model.context(config), setting, device)
+        far = replace(setting, horizon=model.reach(setting))
+        super().__init__(history, model.context(config), far, device)
         self.setting, self.variance = setting, variances(history)
         size = len(self.z)
         u = np.zeros((size, model.inputs(setting)), np.float32)
@@ -51,7 +52,7 @@ class ReturnWindows(Windows):
                 last[place] = np.nan_to_num(rows.last[k, own])
         self.u = torch.from_numpy(u).to(device)
         self.last, self.spread = (torch.from_numpy(x).to(device) for x in (last, spread))
-        self.root = torch.arange(1, setting.horizon + 1, device=device).sqrt()
+        self.root = torch.arange(1, far.horizon + 1, device=device).sqrt()
 
     def _walk(self, config: Config, history: History, which: NDArray[np.int64]) -> model.Rows:
         longest = int(self.lengths[which].max())
@@ -81,7 +82,8 @@ class ReturnWindows(Windows):
         s = len(self.setting.seasons) + 1
         days = torch.remainder(plain.phases[..., s - 1] - self.phases[now, s - 1], 1.0) * model.YEAR
         closed = (days - 1).clamp(0, model.CLOSED).log1p().unsqueeze(-1)
-        return torch.cat([closed, plain.phases[..., s:], plain.known.flatten(-2)], dim=-1)
+        known = plain.known[..., : self.setting.horizon, :].flatten(-2)
+        return torch.cat([closed, plain.phases[..., s:], known], dim=-1)
 
 
 def _chunks(history: History) -> list[NDArray[np.int64]]:
@@ -120,7 +122,7 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
     m, r, width = config.members, config.units, config.embedding if series > 1 else 0
     gates, rows = 3 if config.cell == "gru" else 1, model.inputs(setting)
     reads, features = rows + width, r + rows + model.ahead(setting) + width
-    outputs = setting.horizon * (len(LEVELS) + 1)
+    outputs = model.reach(setting) * (len(LEVELS) + 1)
 
     def uniform(fan: int, *shape: int) -> NDArray[np.float64]:
         return rng.uniform(-1, 1, (m, *shape)) / math.sqrt(fan)
@@ -133,7 +135,7 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
         "d": np.zeros((m, config.head)),
         "head": np.zeros((m, config.head, outputs)),
         "skip": np.zeros((m, features, outputs)),
-        "bias": np.tile(_normal(), setting.horizon) + np.zeros((m, outputs)),
+        "bias": np.tile(_normal(), model.reach(setting)) + np.zeros((m, outputs)),
         "embedding": rng.normal(0, 0.1, (m, series, width)),
     }
     if config.cell == "gru":
@@ -176,7 +178,7 @@ def net(
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (6)
     g = network.dropped(g, config, a)
     raw = torch.baddbmm(a["bias"].unsqueeze(1), g, a["head"]) + f @ a["skip"]  # (7)
-    raw = raw.unflatten(-1, (setting.horizon, len(LEVELS) + 1))
+    raw = raw.unflatten(-1, (model.reach(setting), len(LEVELS) + 1))
     wide = raw[..., :1].clamp(-model.FAR, model.FAR).exp()
     gaps = softplus(raw[..., 1:], threshold=50)
     up = gaps[..., MEDIAN + 1 :].cumsum(-1)
