@@ -124,8 +124,8 @@ def _said(verdict: Verdict) -> list[str]:
         *(_spread(found) for found in judged),
         *(_years(found) for found in judged),
         *([_survivors(verdict)] if verdict.series > 1 else []),
-        "Costs are not counted, and nothing here is advice: whoever trades pays the spread, fees and "
-        f"their own impact each time, out of moves of {100 * verdict.move:.1f} % a step.",
+        "Costs are not counted, and nothing here is advice: whoever trades pays the spread, fees "
+        f"and their own impact each time, out of moves of {100 * verdict.move:.1f} % a step.",
     ]
 
 
