@@ -106,6 +106,17 @@ def test_weights_lean_to_equal_where_there_is_little_to_learn_from():
     )
 
 
+def test_a_model_without_numbers_counts_for_nothing():
+    held = normal_windows([0.3, 0.6, 0.6])
+    silent = held.quantiles.copy()
+    silent[0] = np.nan
+    w = weights.learn(replace(held, quantiles=silent))
+    assert w[0] == 0
+    assert w.sum() == pytest.approx(1)
+    absent = replace(held, truth=np.full_like(held.truth, np.nan))
+    np.testing.assert_allclose(weights.learn(absent), 1 / 3)
+
+
 def test_an_average_is_judged_with_weights_learned_elsewhere():
     held = normal_windows([0.3, 0.6])
     last = held.stretch == weights.STRETCHES - 1
@@ -145,6 +156,8 @@ def test_validation_rows_are_forecast_from_the_rows_before_them():
         np.testing.assert_allclose(held.quantiles[0, v, :, middle], z[ends[v] - 24 : ends[v]])
         np.testing.assert_array_equal(held.truth[v], z[ends[v] : ends[v] + 24])
     assert learning.forecasts({"snaive": model}, replace(rows, validation=np.full(2, 23))) is None
+    blank = replace(rows, z=np.where(np.arange(1400) % 700 < 532, rows.z, np.nan))
+    assert learning.forecasts({"snaive": model}, blank) is None
 
 
 def test_a_member_that_fails_is_left_out(monkeypatch):

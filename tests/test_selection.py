@@ -231,3 +231,6 @@ def test_the_command_goes_on_after_a_kill_to_the_same_bytes(forecast, tmp_path):
     assert resumed.stdout.startswith(b"rung,candidate,work,mase,wql,settings,failed\n0,0,1,")
     assert b"Best: --set" in resumed.stderr
     assert b"forecast fit load.csv --model esn --horizon 24 --set" in resumed.stderr
+    odd = forecast(*args[:-2], "--trials", "trials.xlsx")
+    assert odd.returncode == 2
+    assert b"trials.xlsx" in odd.stderr

@@ -86,6 +86,7 @@ def tune(
     end. The best are then fitted to all rows and written to one file.
     """
     from forecast import selection
+    from forecast.data.tables import check_fittable
     from forecast.training.device import resolve
     from forecast.training.run import Run
 
@@ -94,14 +95,16 @@ def tune(
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
     check_target(target)
     streams.check_place(trials)
+    written = _format(format_, trials)
     reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
     panel = shared.read(talk, data, dataset, **reading)
+    check_fittable(panel)
     search = selection.on(search, panel, horizon, windows)
     checkpoints = Path(f"{target}.checkpoint")
     with talk.progress() as progress, kept(talk, checkpoints):
         run = Run(resolve(device), progress, beside(checkpoints), resume, talk.say)
         found, best = _search(panel, search, Path(f"{checkpoints}.trials"), run)
-        streams.emit(_render(found, search, best, _format(format_, trials)).encode(), trials)
+        streams.emit(_render(found, search, best, written).encode(), trials)
         _fit(talk, panel, search, best, target, run)
     talk.say(_again(target, search, best, data, dataset))
     talk.say(f"Next: forecast predict {target}")

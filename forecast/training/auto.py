@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from forecast.metrics import mean
 from forecast.models import family
 from forecast.models.base import Floats, History, Setting
 from forecast.models.ensemble import AutoConfig, Ensemble
@@ -36,7 +37,7 @@ def fit(config: AutoConfig, setting: Setting, history: History, run: Run) -> Ens
     if len(able) > 1:
         found[TOGETHER] = judged(windows.of(able))
     best = choice(found, naive)
-    table = {name: float(np.nanmean(loss)) for name, loss in found.items()}
+    table = {name: mean(loss) for name, loss in found.items()}
     run.tell(verdict(table, best, naive, len(windows.truth)))
     config = replace(config, validation=relative(table, naive))
     if best != TOGETHER:
@@ -47,8 +48,8 @@ def fit(config: AutoConfig, setting: Setting, history: History, run: Run) -> Ens
 
 def choice(losses: dict[str, Floats], naive: list[str]) -> str:
     """Return whose losses (V,) are least, a naive forecast unless it is clearly beaten."""
-    best = min(losses, key=lambda name: float(np.nanmean(losses[name])))
-    bar = min(naive, key=lambda name: float(np.nanmean(losses[name])))
+    best = min(losses, key=lambda name: mean(losses[name]))
+    bar = min(naive, key=lambda name: mean(losses[name]))
     gain = losses[bar] - losses[best]
     gain = gain[~np.isnan(gain)]
     error = gain.std() / np.sqrt(max(len(gain), 1))

@@ -32,6 +32,8 @@ def fit(config: EnsembleConfig, setting: Setting, history: History, run: Run) ->
         shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(models, weights, strict=True))
         run.tell(f"weights learned on {len(windows.truth)} held-back windows: {shares}")
     else:
+        if not config.weights:
+            run.tell("equal weights: there are too few rows to learn others")
         own = dict(zip(config.members, config.weights or np.ones(len(config.members)), strict=True))
         weights = np.array([own[name] for name in models])
     return joined(config, setting, models, weights)
@@ -59,7 +61,7 @@ def fitted(
 
 
 def forecasts(models: dict[str, Model], history: History) -> Held | None:
-    """Let `models` forecast the validation rows; None where there is no whole window in them."""
+    """Let `models` forecast the validation rows; None where they hold no window."""
     horizon = next(iter(models.values())).setting.horizon
     some = np.flatnonzero(history.validation >= horizon)
     if not len(some):
@@ -68,6 +70,8 @@ def forecasts(models: dict[str, Model], history: History) -> Held | None:
     count = int(np.clip(WINDOWS // len(some), *EACH))
     ends = [_ends(history, int(i), horizon, count) for i in some]
     truth = [history.z[end[:, None] + np.arange(horizon)] for end in ends]
+    if all(np.isnan(part).all() for part in truth):
+        return None
     quantiles = [
         np.concatenate([_replayed(m, history, int(i), e) for i, e in zip(some, ends, strict=True)])
         for m in models.values()

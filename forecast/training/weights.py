@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.metrics import mean
 from forecast.models.base import LEVELS, MEDIAN, Floats
 
 JUDGED = tuple(LEVELS.index(p) for p in (0.1, 0.25, 0.5, 0.75, 0.9))
@@ -75,9 +76,13 @@ def mix(windows: Held, weights: Floats) -> Floats:
 
 
 def learn(windows: Held) -> Floats:
-    """Return the weights (2) (M,); equal ones where a model makes no error at all."""
-    each = np.array([np.nanmean(losses(windows, q)) for q in windows.quantiles])
-    if not each.min() > 0:
+    """Return the weights (2) (M,): none for a model that gave no numbers.
+
+    Equal ones where a model makes no error at all, or nothing is known of any.
+    """
+    each = np.array([mean(losses(windows, q)) for q in windows.quantiles])
+    each = np.where(np.isnan(each), np.inf, each)
+    if not 0 < each.min() < np.inf:
         return np.full(len(each), 1 / len(each))
     power = POWER * min(len(windows.truth) / ENOUGH, 1.0)
     share = (each / each.min()) ** -power
