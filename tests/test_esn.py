@@ -1,6 +1,7 @@
 """`esn` against reservoirpy, its readout against a direct solve, its fast paths against NumPy."""
 
 import builtins
+import re
 import warnings
 from dataclasses import replace
 
@@ -11,8 +12,10 @@ from forecast.errors import FitError
 from forecast.models import esn
 from forecast.models.base import COLD, MEDIAN, History, Setting
 from forecast.models.esn import ESN, ESNConfig, draw, matrix, spectral_radius, states
+from forecast.training import reservoir
 from forecast.training.blocks import blocks
 from forecast.training.reservoir import fit, network, penalties, sums
+from forecast.training.ridge import RIDGES, Path, errors_along, solve
 from forecast.training.run import Run
 
 SETTING = Setting(horizon=6, seasons=(4, 12))
@@ -279,7 +282,7 @@ def test_short_and_cold_series_are_forecast(count, series):
     ids=["constant", "nothing", "one", "five", "forty", "holes"],
 )
 def test_poor_histories_are_fitted_and_forecast(z):
-    model = fit(SMALL, SETTING, history(z, held=len(z) // 4), Run())
+    model = fit(replace(SMALL, washout=-1), SETTING, history(z, held=len(z) // 4), Run())
     prediction = model.predict(absorbed(model, z), phases(len(z), 6)[None])
     assert np.isfinite(prediction.quantiles).all() and (prediction.scale > 0).all()
     if np.ptp(z) == 0:  # also where there is one value
@@ -302,3 +305,91 @@ def test_a_config_that_makes_no_sense_is_refused():
     for wrong in ({"units": 0}, {"leak_rate": 1.5}, {"spectral_radius": -1.0}, {"ridge": -1.0}):
         with pytest.raises(ValueError):
             ESNConfig(**wrong)
+
+
+def tones(count: int) -> np.ndarray:
+    t = np.arange(count)
+    return np.sin(0.3 * t) + 0.5 * np.sin(0.17 * t)
+
+
+FREE = replace(SETTLED, mode="free", units=200, lags=4, ridge=1e-11, state_penalty=1.0)
+
+
+def free_model(z: np.ndarray) -> ESN:
+    return fit(FREE, Setting(horizon=5), flat(z), Run())
+
+
+def flat(z: np.ndarray) -> History:
+    return History(z, np.zeros((len(z), 1)), np.array([0, len(z)]), np.zeros(1, np.int64))
+
+
+def test_free_running_feeds_its_own_forecasts():
+    z = tones(1500)
+    model = free_model(z[:1400])
+    state = model.absorb(model.start(np.array([0])), z[None, :1400], np.zeros((1, 1400, 1)))
+    said = model.predict(state, np.zeros((1, 5, 1))).quantiles[0, :, MEDIAN]
+    np.testing.assert_allclose(said, z[1400:1405], atol=0.02)
+    direct = ESN(replace(FREE, mode="direct"), model.setting, model.arrays)
+    one = direct.predict(state, np.zeros((1, 5, 1))).quantiles[0, :, MEDIAN]
+    assert said[0] == pytest.approx(one[0])
+    state = model.absorb(state, said[None, :1], np.zeros((1, 1, 1)))
+    two = direct.predict(state, np.zeros((1, 5, 1))).quantiles[0, 0, MEDIAN]
+    assert said[1] == pytest.approx(two)  # the second step is the first one from the first
+
+
+def test_a_run_that_diverges_is_said_and_gives_the_direct_forecast():
+    z = tones(400)
+    model = free_model(z)
+    model.arrays["readouts"] = model.arrays["readouts"].copy()
+    model.arrays["readouts"][:, 1, 0] = 40.0  # the first step: forty times the last value
+    state = model.absorb(model.start(np.array([0])), z[None], np.zeros((1, 400, 1)))
+    direct = ESN(replace(FREE, mode="direct"), model.setting, model.arrays)
+    with pytest.warns(UserWarning, match="free running left the range"):
+        said = model.predict(state, np.zeros((1, 5, 1)))
+    expected = direct.predict(state, np.zeros((1, 5, 1)))
+    np.testing.assert_array_equal(said.quantiles, expected.quantiles)
+
+
+def test_a_washout_longer_than_the_series_is_refused():
+    with pytest.raises(FitError, match="washout of 300 rows") as error:
+        fit(replace(SETTLED, washout=300), SETTING, history(waves(200)), Run())
+    assert "washout=50" in error.value.hint
+    assert (
+        fit(replace(SETTLED, washout=-1), SETTING, history(waves(60)), Run())
+        .arrays["readouts"]
+        .any()
+    )
+
+
+def test_more_than_the_memory_is_refused_with_the_units_that_fit(monkeypatch):
+    monkeypatch.setattr(reservoir, "memory", lambda: 1.2e9)
+    rows = history(waves(200), waves(200, 1))
+    with pytest.raises(FitError, match="9,000 units for 2 series need about") as error:
+        fit(replace(SETTLED, units=9000), SETTING, rows, Run())
+    units = int(re.search(r"units=(\d+)", error.value.hint)[1])
+    assert reservoir.footprint(replace(SETTLED, units=units), SETTING, rows) < 1.2e9
+
+
+def test_columns_that_repeat_each_other_are_solved():
+    """A constant input doubles the bias and a linear one repeats the lags: the Gram is singular."""
+    line = np.linspace(1.0, 2.0, 400)
+    model = fit(replace(SETTLED, ridge=1e-14), SETTING, history(line, line), Run())
+    ahead = model.predict(absorbed(model, line), phases(400, 6)[None]).quantiles[0, :, MEDIAN]
+    np.testing.assert_allclose(ahead, 2.0 + (np.arange(6) + 1) / 399, atol=1e-3)
+
+
+def test_held_back_errors_along_the_ridge_path_equal_separate_fits():
+    rows = history(waves(400), held=80)
+    model = network(SETTLED, SETTING, np.ones(2))
+    train, held = sums(model, rows, 0, 0)
+    found = errors_along([(Path(train, penalties(model)), held)], RIDGES)
+    for ridge, error in zip(RIDGES, found, strict=True):
+        W = solve(train, penalties(model), ridge)
+        total = 0.0
+        x = np.zeros(30, np.float32)
+        for block in blocks(model, rows, 0, 40):
+            states = model.drive(0, x, model.inputs(block.centred, block.phases))
+            plain = model.readout.features(block.centred, block.ahead)
+            said = np.concatenate([plain, states], axis=1)[block.hold] @ W
+            total += np.square(block.targets[block.hold] - said).sum()
+        assert error * held.yy.sum() == pytest.approx(total, rel=1e-6)

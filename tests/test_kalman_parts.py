@@ -285,7 +285,7 @@ def test_a_season_longer_than_the_series_is_refused():
 
 
 def test_a_panel_beyond_the_memory_is_refused_before_the_fit(monkeypatch):
-    monkeypatch.setattr(choice, "_memory", lambda: 2.0**20)
+    monkeypatch.setattr(choice, "memory", lambda: 2.0**20)
     z, setting = holiday(40)[0], Setting(12, (12,))
     with pytest.raises(FitError, match="covariances") as caught:
         fit(FAST, setting, History(np.tile(z, 60), np.tile(clock(len(z), 12), (60, 1)),

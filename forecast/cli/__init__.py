@@ -6,6 +6,7 @@ package; 8 gate not passed; 130 interrupted; 141 closed pipe; 143 terminated.
 
 import signal
 import sys
+import warnings
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -72,6 +73,11 @@ def about(
     """
 
 
+def _warn(message: Warning | str, *place: object, **more: object) -> None:
+    """Say a library's warning as a sentence, without the place in the code."""
+    print(f"Warning: {message}", file=sys.stderr)
+
+
 class _Terminated(BaseException):
     """The process was asked to end; raised so that half-written files are removed."""
 
@@ -83,6 +89,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    warnings.showwarning = _warn
     sys.exit(run(sys.argv[1:]))
 
 

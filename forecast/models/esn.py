@@ -23,10 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.errors import FitError
-from forecast.models.base import Arrays, Floats, Setting, State
+from forecast.models import free_running
+from forecast.models.base import MEDIAN, Arrays, Floats, Prediction, Setting, State
 from forecast.models.linear import Linear, check, fourier
 
 BLOCK = 1000  # rows whose states are held at once
+WASHOUT = 100
 SMALLEST = 1e-6  # spectral radius of drawn weights that can still be scaled
 Singles = NDArray[np.float32]
 
@@ -43,24 +45,32 @@ class ESNConfig:
     inputs_per_unit: int = 8  # non-zero weights in each row of a sparse W
     input_scale: float = 0.4  # of values and changes, in spreads
     clock_scale: float = 1.0  # of the first season's clock; the others enter with 0.3
-    washout: int = 100  # first rows, still marked by x = 0, not learnt from
+    washout: int = -1  # first rows, still marked by x = 0, not learnt from; below 0: chosen
     state_penalty: float = 50.0  # ridge on x relative to the lags'
     lags: int = 0  # steps looked back; 0: chosen, up to two weeks
     hours: str = "auto"  # yes: the last season counts differently by time of day; no; auto
     ridge: float = 0.0  # penalty per training row; 0: chosen
     pull: float = 0.0  # how strongly a series is drawn to the readout of all; 0: chosen
     harmonics: int = 20  # of the longest season, in the readout
+    mode: str = "direct"  # a readout for each step ahead; or free: fed with its own forecasts
 
     def __post_init__(self) -> None:
         check(self)
         if self.topology not in ("sparse", "cycle"):
             raise ValueError("topology takes sparse or cycle")
+        if self.mode not in ("direct", "free"):
+            raise ValueError("mode takes direct or free")
         if min(self.units, self.reservoirs, self.inputs_per_unit) < 1:
             raise ValueError("units, reservoirs and inputs_per_unit must be at least 1")
         if not 0 <= self.leak_rate <= 1:
             raise ValueError("leak_rate lies in (0, 1], or is 0 to have it chosen")
-        if self.spectral_radius < 0 or self.state_penalty <= 0 or self.washout < 0:
-            raise ValueError("spectral_radius, state_penalty and washout must not be negative")
+        if self.spectral_radius < 0 or self.state_penalty <= 0:
+            raise ValueError("spectral_radius and state_penalty must not be negative")
+
+    @property
+    def skipped(self) -> int:
+        """Rows of washout: what was set, else 100; a fit takes at most half of a series."""
+        return self.washout if self.washout >= 0 else WASHOUT
 
 
 class ESN(Linear):
@@ -91,6 +101,33 @@ class ESN(Linear):
                 for m, x in enumerate(after["x"][i]):
                     after["x"][i, m] = self.drive(m, x, inputs)[-1]
         return after
+
+    def predict(self, state: State, phases: Floats) -> Prediction:
+        """Forecast directly, or by running free; the spread is that of the direct forecast."""
+        direct = super().predict(state, phases)
+        if self.config.mode == "direct":
+            return direct
+        z, diverged = free_running.run(self, state, phases)
+        free_running.say(diverged)
+        shift = np.where(diverged[:, None], 0.0, z - direct.quantiles[..., MEDIAN])
+        return Prediction(direct.quantiles + shift[..., None], direct.scale)
+
+    def next(self, state: State, phases: Floats) -> Floats:
+        """Return the value (N,) at `phases` (N, S + 1) that follows `state`, by its first step."""
+        windows = self.memory.extend(state["ring"], state["seen"])
+        centred, level, spread = self.centre(windows, state["seen"], state["series"])
+        features = self.features(state, centred, phases)
+        first = self.arrays["readouts"][self.arrays["which"][state["series"]], :, 0]  # (N, P)
+        ahead = level + spread * (features * first).sum(axis=1)
+        return np.asarray(ahead + np.nan_to_num(state["last"]) * self.setting.difference)
+
+    def reach(self, state: State) -> tuple[Floats, Floats]:
+        """Return level and spread (N,) at the cutoff; on prices of the sum of all changes."""
+        windows = self.memory.extend(state["ring"], state["seen"])
+        _, level, spread = self.centre(windows, state["seen"], state["series"])
+        if not self.setting.difference:
+            return level, spread
+        return np.nan_to_num(state["last"]), spread * np.sqrt(self.setting.horizon)
 
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
         """Return (2) (N, P), the states of all reservoirs side by side."""

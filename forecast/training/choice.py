@@ -3,7 +3,6 @@
 What a config leaves to `auto` is settled on the longest series and holds for the panel.
 """
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +11,7 @@ from forecast.errors import FitError
 from forecast.models.base import History, Setting
 from forecast.models.kalman import KalmanConfig
 from forecast.models.sight import sight
+from forecast.training.run import memory
 from forecast.training.structural import Stretch, guesses, search
 
 MOST = 2000  # rows a stretch may have whatever its seasons
@@ -121,7 +121,7 @@ def _where(config: KalmanConfig, setting: Setting, history: History, i: int) -> 
 
 def _check_memory(states: int, series: int) -> None:
     """Refuse a panel whose covariances, states squared for each series, the memory cannot hold."""
-    need, have = COPIES * 8 * states**2 * series, _memory()
+    need, have = COPIES * 8 * states**2 * series, memory()
     if need > have:
         fewer = max(int((have / (COPIES * 8 * series)) ** 0.5), 1)
         raise FitError(
@@ -129,11 +129,3 @@ def _check_memory(states: int, series: int) -> None:
             f"covariances; this machine has {have / 2**30:.0f}",
             hint=f"{fewer} states fit, as in `--set seasons=24:3 --set anomaly=0`; or fit a part",
         )
-
-
-def _memory() -> float:
-    """Return the machine's memory in bytes; infinite where it does not say."""
-    try:
-        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return np.inf

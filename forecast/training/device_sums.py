@@ -45,7 +45,7 @@ class DeviceSums:
 
     def _make(self, which: range) -> list[tuple[Sums, Sums]]:
         """Return the sums of series `which`: products of [features; targets] with themselves."""
-        washout = self.model.config.washout
+        washout = self.model.config.skipped
         streams = [blocks(self.model, self.history, i, washout) for i in which]
         products = torch.zeros(
             len(which), 2, self.width, self.width, dtype=torch.float64, device=self.device

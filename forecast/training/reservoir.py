@@ -11,13 +11,14 @@ from functools import partial
 
 import numpy as np
 
+from forecast.errors import FitError
 from forecast.models.base import Arrays, Floats, History, Setting
 from forecast.models.esn import ESN, ESNConfig, draw
 from forecast.models.linear import Readout
 from forecast.training.blocks import blocks, spreads
 from forecast.training.linear import ridges, sampled, settle
-from forecast.training.ridge import Path, Problem, Readouts, Sums, errors_along, readouts
-from forecast.training.run import Run
+from forecast.training.ridge import ROOM, Path, Problem, Readouts, Sums, errors_along, readouts
+from forecast.training.run import Run, memory
 
 DYNAMICS = ((1.0, 0.5), (1.0, 0.9), (0.3, 0.9))  # leak rate and spectral radius to choose from
 
@@ -25,8 +26,13 @@ Gather = Callable[[int], tuple[Sums, Sums]]  # number of a series -> training, h
 
 
 def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> ESN:
-    """Fit a network; the returned config says what was chosen."""
+    """Fit a network; the returned config says what was chosen.
+
+    Raises FitError for a washout that leaves nothing, and for more than the memory holds.
+    """
+    _check_washout(config, history)
     config = settle(config, setting, history)
+    _check_memory(config, setting, history)
     spread = spreads(Readout.of(config, setting), history)
     config = _dynamics(config, setting, history, spread, run)
     model = network(config, setting, spread)
@@ -37,6 +43,45 @@ def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> ESN:
         config = replace(config, ridge=learnt[0].ridge, pull=learnt[0].pull)
         run.progress("esn", (m + 1) / config.reservoirs, f"ridge {config.ridge:.0e}")
     return ESN(config, setting, {**model.arrays, **_mean(learnt, config.units)})
+
+
+def _check_washout(config: ESNConfig, history: History) -> None:
+    longest = int(history.rows.max(initial=0))
+    if config.washout >= max(longest, 1):
+        raise FitError(
+            f"a washout of {config.washout:,} rows leaves nothing to learn from: the longest "
+            f"series has {longest:,}",
+            hint=f"`--set washout={longest // 4}`, or leave it out to have it chosen",
+        )
+
+
+def _check_memory(config: ESNConfig, setting: Setting, history: History) -> None:
+    need, have = footprint(config, setting, history), memory()
+    if need <= have:
+        return
+    units = config.units
+    while units > 1 and footprint(replace(config, units=units), setting, history) > have:
+        units = units * 3 // 4
+    fits = f"`--set units={units}` fits" if units > 1 else "fit a part of the series"
+    raise FitError(
+        f"{config.reservoirs} reservoirs of {config.units:,} units for {len(history):,} series "
+        f"need about {need / 2**30:.1f} GiB; this machine has {have / 2**30:.1f}",
+        hint=fits,
+    )
+
+
+def footprint(config: ESNConfig, setting: Setting, history: History) -> float:
+    """Return about how many bytes a fit holds at once: sums, readouts and states.
+
+    The sums of one series and of all stand beside their eigenvectors; a series with more rows than
+    features has a readout of its own, held for each reservoir and for their mean.
+    """
+    plain, H = Readout.of(config, setting).prior().shape
+    width, M = plain + config.units, config.reservoirs
+    own = 1 + int((history.rows > width).sum()) * (len(history) > 1)
+    readouts = 2 * 8 * own * M * width * H
+    states = 2 * 4 * len(history) * M * config.units
+    return float(6 * 8 * width**2 + ROOM + readouts + states)
 
 
 def network(config: ESNConfig, setting: Setting, spread: Floats) -> ESN:
@@ -61,7 +106,7 @@ def sums(model: ESN, history: History, m: int, i: int) -> tuple[Sums, Sums]:
     shape = len(penalties(model)), model.setting.horizon
     train, held = Sums.none(*shape), Sums.none(*shape)
     x = np.zeros(model.config.units, np.float32)
-    for block in blocks(model, history, i, model.config.washout):
+    for block in blocks(model, history, i, model.config.skipped):
         states = np.zeros((len(block.moved), len(x)), np.float32)
         if block.moved.any():
             moved = block.moved

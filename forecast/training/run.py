@@ -1,5 +1,6 @@
 """What a fit may use and whom it tells: device, checkpoint file, progress."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,3 +26,11 @@ class Run:
     checkpoint: Path | None = None  # where parameters are saved during training
     resume: bool = False
     tell: Tell = untold  # what was decided: a sentence each
+
+
+def memory() -> float:
+    """Return the machine's memory in bytes; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return float("inf")
