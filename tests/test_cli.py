@@ -68,7 +68,8 @@ def bad(done, code):
 
 
 @pytest.mark.parametrize("args", [["--help"], ["fit", "--help"], ["predict", "--help"],
-                                  ["benchmark", "--help"], ["datasets", "--help"]])  # fmt: skip
+                                  ["benchmark", "--help"], ["datasets", "--help"],
+                                  ["tune", "--help"]])  # fmt: skip
 def test_help_imports_nothing_heavy(args):
     assert loaded(args, []) == "[]"
 
