@@ -271,3 +271,13 @@ def test_covariates_reach_the_members():
     model = learning.fit(config, setting, rows, Run())
     assert isinstance(model, Ensemble)
     assert sum(model.config.weights) == pytest.approx(1)
+
+
+def test_a_benchmark_says_the_weights(forecast):
+    done = forecast("benchmark", "--dataset", "google-stock", "--models", "ensemble,auto",
+                    "--windows", "1", "--set", "ensemble.members=linear,drift",
+                    "--set", "auto.members=linear", "-f", "csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"ensemble weights, from 84 held-back windows: linear " in done.stderr
+    assert b"auto takes " in done.stderr
+    assert b"\nensemble,0." in done.stdout

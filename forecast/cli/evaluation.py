@@ -134,7 +134,7 @@ def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -
             work.task,
             names,
             options=work.options,
-            resources=Run(device=resolve(work.device), progress=progress),
+            resources=Run(device=resolve(work.device), progress=progress, tell=talk.say),
             name=work.wanted.name,
             folder=folder,
         )

@@ -30,10 +30,10 @@ def fit(config: EnsembleConfig, setting: Setting, history: History, run: Run) ->
     if not config.weights and (windows := forecasts(models, history)) is not None:
         models, weights = counting(models, learn(windows))
         shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(models, weights, strict=True))
-        run.tell(f"weights learned on {len(windows.truth)} held-back windows: {shares}")
+        run.tell(f"ensemble weights, from {len(windows.truth)} held-back windows: {shares}")
     else:
         if not config.weights:
-            run.tell("equal weights: there are too few rows to learn others")
+            run.tell("ensemble weights: equal, as there are too few rows to learn others")
         own = dict(zip(config.members, config.weights or np.ones(len(config.members)), strict=True))
         weights = np.array([own[name] for name in models])
     return joined(config, setting, models, weights)
