@@ -33,6 +33,7 @@ class Work:
 
 def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
     """Read the data and check what is wanted of them."""
+    from forecast.data.tables import check_calendar
     from forecast.forecaster import check_levels
 
     names = settings.pick_all(",".join(wanted.models))
@@ -44,6 +45,7 @@ def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
     check_levels(wanted.quantiles)
     panel = shared.read(talk, wanted.data, wanted.dataset, **wanted.reading)
     panel = _selected(panel, wanted.series)
+    check_calendar(panel)
     return Work(wanted, panel, _task(panel, wanted), names, options, device)
 
 

@@ -10,6 +10,7 @@ from forecast.data import symptoms
 from forecast.data.clock import DAY
 from forecast.data.findings import FIX, Finding, Ints, Patient
 from forecast.data.panel import Panel
+from forecast.data.prices import clocks, ended, still, undone, units
 
 ODD = 1.2  # a price and its adjusted one move apart by this factor where there was a split
 
@@ -107,7 +108,7 @@ def splits(patient: Patient) -> list[Finding]:
     ratio = np.ones(len(panel.values))
     for _, place, y in symptoms.blocks(panel.values, panel.offsets):
         ratio[place[place >= 0]] = symptoms.splits(y)[place >= 0]
-    at = np.flatnonzero(ratio != 1)
+    at = np.flatnonzero((ratio != 1) & ~patient.seen)
     if not len(at):
         return []
     of = np.searchsorted(panel.offsets, at, side="right") - 1
@@ -161,4 +162,6 @@ def identical(patient: Patient) -> list[Finding]:
     )  # fmt: skip
 
 
-VALUES = (impossible, flat, outliers, splits, short, identical)
+VALUES = (
+    impossible, still, flat, outliers, units, undone, splits, ended, clocks, short, identical,
+)  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from forecast.data import cells, columns, dialect, header, records, zones
+from forecast.data import cells, columns, dialect, exchanges, header, records, zones
 from forecast.data.cells import Cells
 from forecast.data.clock import Clock
 from forecast.data.grid import arrange
@@ -26,7 +26,16 @@ from forecast.data.writing import atomic, render, write, write_windows
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["atomic", "check_fittable", "from_frame", "read", "render", "write", "write_windows"]
+__all__ = [
+    "atomic",
+    "check_calendar",
+    "check_fittable",
+    "from_frame",
+    "read",
+    "render",
+    "write",
+    "write_windows",
+]
 
 _NO_ROWS = "the table needs a header and rows, `unique_id,ds,y`"
 
@@ -101,8 +110,21 @@ def read(
     return _with_season(panel, season)
 
 
+def check_calendar(panel: Panel) -> None:
+    """Raise DataError where the series of a panel of trading days are of two exchanges."""
+    two = exchanges.find(panel)
+    if two is not None:
+        raise located(
+            panel.source,
+            str(two),
+            hint="fit each exchange by itself, from a file of its own; `forecast check DATA` "
+            "lists the series of the second",
+        )
+
+
 def check_fittable(panel: Panel) -> None:
-    """Raise DataError unless some series has two values or more."""
+    """Raise DataError unless some series has two values or more, and all keep one calendar."""
+    check_calendar(panel)
     known = np.concatenate([[0], np.cumsum(~np.isnan(panel.values))])
     most = int(np.diff(known[panel.offsets]).max(initial=0))
     if most > 1:
