@@ -15,7 +15,6 @@ squared error one step ahead over the variance (NMSE), the median over 5 seeds.
 
 import argparse
 import json
-import subprocess
 import time
 from dataclasses import asdict, replace
 from itertools import product
@@ -31,7 +30,6 @@ from forecast.models.esn import ESN, ESNConfig
 from forecast.training.reservoir import fit
 from forecast.training.run import Run
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS, STARTS, SEEDS = 84, 100, 5
 FREE = ESNConfig(units=1000, reservoirs=1, hours="no", lags=20, pull=1.0, mode="free",
                  state_penalty=1.0)  # fmt: skip
@@ -54,7 +52,7 @@ def main() -> None:
         rows.append(santa_fe(read(options.santa_fe)))
     for row in rows:
         row |= {"hardware": provenance.hardware(), "versions": provenance.versions()}
-        row["commit"] = commit()
+        row["commit"] = provenance.commit()
         print(json.dumps(row))
     if options.output:
         options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -176,13 +174,6 @@ def integrate(count: int, tau: int = 17, per: int = 10) -> np.ndarray:
 def read(path: Path) -> np.ndarray:
     """Return the last column of a CSV with a header."""
     return np.loadtxt(path, delimiter=",", skiprows=1, usecols=-1)
-
-
-def commit() -> str:
-    """Return the commit the numbers belong to, marked when the tree has changes."""
-    command = ["git", "describe", "--always", "--dirty"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

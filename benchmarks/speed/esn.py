@@ -15,7 +15,6 @@ a step must touch, over the time of the step. The rivals take turns within every
 
 import argparse
 import json
-import subprocess
 import time
 import warnings
 from collections.abc import Callable
@@ -32,7 +31,6 @@ from forecast.models.esn import BLOCK, ESNConfig, draw, matrix
 from forecast.training.ridge import Path as RidgePath
 from forecast.training.ridge import Sums
 
-ROOT = Path(__file__).resolve().parents[2]
 LEAK = 0.6
 INPUTS = 5
 
@@ -52,7 +50,7 @@ def main() -> None:
     rows += [many(500, 64, options.steps // 20, options.rounds), ridges(options.rounds)]
     for row in rows:
         row |= {"hardware": provenance.hardware(), "versions": provenance.versions()}
-        row["commit"] = commit()
+        row["commit"] = provenance.commit()
         print(json.dumps(row), flush=True)
     if options.output:
         options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -210,13 +208,6 @@ def copying(size: int, times: int = 20_000) -> float:
             np.copyto(back, there)
         best = min(best, time.perf_counter() - began)
     return best / times / 2  # a copy reads and writes; a step touches each byte once
-
-
-def commit() -> str:
-    """Return the commit the numbers belong to, marked when the tree has changes."""
-    command = ["git", "describe", "--always", "--dirty"]
-    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return said.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":
