@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help install demo test lint fuzz clean
+.PHONY: docs help install demo test lint fuzz clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -22,6 +22,9 @@ demo: install  ## Run the main job on the embedded data into demo/ (under four m
 
 test: install  ## Run all tests.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+docs: install  ## Write docs/commands.md from the commands.
+	$(BIN)/python docs/reference.py
 
 lint: install  ## Check style, types and the order of the rooms.
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@
 package; 8 gate not passed; 130 interrupted; 141 closed pipe; 143 terminated.
 """
 
+import os
 import signal
 import sys
 import warnings
@@ -20,6 +21,7 @@ from forecast.cli import (
     fit,
     follow,
     inspect,
+    plain,
     predict,
     simulate,
     streams,
@@ -28,13 +30,13 @@ from forecast.cli import (
 )
 from forecast.errors import ForecastError, UsageError
 
+COMPLETING = "_FORECAST_COMPLETE"
 INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
 
 app = typer.Typer(
     name="forecast",
-    add_completion=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": list(plain.HELP), "max_content_width": 100},
 )
 app.command(short_help="Learn a model from rows and keep it in one file.")(fit.fit)
 app.command(short_help="Forecast what follows, from a model file.")(predict.predict)
@@ -120,6 +122,9 @@ def run(args: list[str]) -> int:
 def _run(args: list[str]) -> int:
     """Run the command; ends that are nobody's mistake become exit codes here."""
     command = typer.main.get_command(app)
+    plain.lighten(command)
+    if COMPLETING in os.environ:  # a shell asks; it is answered, and the process ends
+        command.main(args=[], prog_name="forecast")
     try:
         with command.make_context("forecast", list(args) or ["--help"]) as context:
             command.invoke(context)

@@ -108,6 +108,8 @@ def gaussian(median: Floats, scale: Floats) -> Prediction:
 
 def known(values: Floats, series: NDArray[np.int64]) -> Floats:
     """Return one entry of `values` (fitted series, ...) per series; a COLD one gets the median."""
+    if len(series) and series.min() != COLD:
+        return values[series]
     cold = np.median(values, axis=0, keepdims=True) if len(values) else values
     return np.where(_column(series == COLD, values), cold, values[np.maximum(series, 0)])
 

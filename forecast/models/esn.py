@@ -14,9 +14,10 @@ enters as the memory fills it; rows before the first observation leave x = 0.
 Shapes: N series, T rows, M reservoirs, R units, K inputs per unit, U inputs, H horizon.
 """
 
+import sys
 import warnings
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,10 @@ from forecast.models import free_running
 from forecast.models.base import MEDIAN, Arrays, Floats, Prediction, Setting, State
 from forecast.models.linear import Linear, check, fourier
 
-BLOCK = 1000  # rows whose states are held at once
 WASHOUT = 100
+
+LITTLE = 3_000_000  # units times rows that NumPy carries while numba loads
+BLOCK = 256  # rows whose states are held at once
 SMALLEST = 1e-6  # spectral radius of drawn weights that can still be scaled
 Singles = NDArray[np.float32]
 
@@ -89,6 +92,7 @@ class ESN(Linear):
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry `state` over rows `z` (N, T) by (1)."""
         after, rows, seen = self.memory.absorb(state, z)
+        kernels = worthwhile_kernels(z.size * self.arrays["W"][..., 0].size)
         for i in range(len(z)):
             first = int(np.count_nonzero(seen[i] == 0))
             for begin in range(first, z.shape[1], BLOCK):
@@ -98,8 +102,7 @@ class ESN(Linear):
                 number = np.repeat(state["series"][i], len(windows))
                 centred, _, _ = self.centre(windows, seen[i, part], number)
                 inputs = self.inputs(centred, phases[i, part])
-                for m, x in enumerate(after["x"][i]):
-                    after["x"][i, m] = self.drive(m, x, inputs)[-1]
+                after["x"][i] = self._carry(after["x"][i], inputs, kernels)
         return after
 
     def predict(self, state: State, phases: Floats) -> Prediction:
@@ -128,6 +131,28 @@ class ESN(Linear):
         if not self.setting.difference:
             return level, spread
         return np.nan_to_num(state["last"]), spread * np.sqrt(self.setting.horizon)
+
+    def _carry(self, x: Singles, inputs: Floats, kernels: Any) -> Singles:
+        """Return the last states (M, R) that follow `x` (M, R) over `inputs` (T, U + 1)."""
+        if kernels is not None and self.config.topology == "cycle":
+            return np.stack([self.drive(m, each, inputs)[-1] for m, each in enumerate(x)])
+        W, W_from, W_in = self.whole
+        drive = (inputs @ W_in).astype(np.float32)
+        leak = np.float32(self.config.leak_rate)
+        step = states if kernels is None else kernels.states
+        return np.asarray(step(x.ravel(), drive, W, W_from, leak)[-1].reshape(x.shape))
+
+    @cached_property
+    def whole(self) -> tuple[Singles, NDArray[np.int32], Floats]:
+        """All reservoirs as one of M R units, in which no unit hears another reservoir's.
+
+        `W` and `W_from` (M R, K), `W_in` (U + 1, M R).
+        """
+        W, W_from, W_in = (self.arrays[name] for name in ("W", "W_from", "W_in"))
+        M, R, K = W.shape
+        first = R * np.arange(M, dtype=np.int32)[:, None, None]
+        wide = W_in.transpose(1, 0, 2).reshape(-1, M * R).astype(np.float64)
+        return W.reshape(M * R, K), (W_from + first).reshape(M * R, K), wide
 
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
         """Return (2) (N, P), the states of all reservoirs side by side."""
@@ -159,15 +184,25 @@ class ESN(Linear):
 
 
 def states(
-    x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], leak_rate: float
+    x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], leak_rate: Any
 ) -> Singles:
     """Return the states (T, R) that follow `x` (R,) under W_in [1; u] = `drive` (T, R)."""
     a, out = np.float32(leak_rate), np.empty_like(drive)
     for t in range(len(drive)):
-        heard = (W * x[W_from]).sum(axis=1)
+        heard = np.einsum("rk,rk->r", W, x.take(W_from))
         x = (1 - a) * x + a * np.tanh(drive[t] + heard)  # (1)
         out[t] = x
     return out
+
+
+def worthwhile_kernels(work: int) -> Any:
+    """Return the fast forms of `states`, or None where NumPy is done before they load.
+
+    `work` counts units times rows.
+    """
+    if work < LITTLE and "forecast.kernels.reservoir" not in sys.modules:
+        return None
+    return reservoir_kernels()
 
 
 @cache

@@ -20,6 +20,7 @@ Shapes: N series, T rows, H horizon, S seasons, m states, p parameters, Q quanti
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -30,6 +31,7 @@ from forecast.models.filter import TINY, ahead, blank, carry, draw, weigh
 from forecast.models.sight import look, sight
 from forecast.models.structural import Dynamics, Structure, design, read_seasons
 
+FEW = 8  # series whose matrices are remembered
 BLOCK = 1 << 22  # numbers in a block of observation vectors
 
 
@@ -94,7 +96,10 @@ class Kalman:
 
     def dynamics(self, series: NDArray[np.int64]) -> Dynamics:
         """Return the matrices of the series numbered `series`."""
-        return self.structure.dynamics(known(self.arrays["parameters"], series))
+        parameters = known(self.arrays["parameters"], series)
+        if len(series) > FEW:
+            return self.structure.dynamics(parameters)
+        return _dynamics(self.structure, parameters.shape, parameters.tobytes())
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry mean, covariance and variance over rows `z` (N, T)."""
@@ -149,6 +154,12 @@ class Kalman:
         seen = sight(self.structure, self.setting, phases)
         h = look(design(self.structure), seen)
         return draw(self.dynamics(state["series"]), h, noise, state, (decay, tail))
+
+
+@lru_cache(maxsize=4096)
+def _dynamics(structure: Structure, shape: tuple[int, int], parameters: bytes) -> Dynamics:
+    """Return the matrices of a few series, which a stream asks for at every row."""
+    return structure.dynamics(np.frombuffer(parameters).reshape(shape))
 
 
 def _noise(tail: float, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
