@@ -10,7 +10,8 @@
   scikit-learn's Ridge on the same rows. Gate: coefficients equal to 1e-6. Bar: 20 times.
 
 `of_limit` is the share of what the machine could do: the time to copy, in cache, the bytes that
-a step must touch, over the time of the step. The rivals take turns within every round.
+a step must touch, over the time of the step. The rivals take turns within every round; seconds are
+those of the processor, for the machine may be shared, on one thread (set OMP_NUM_THREADS=1).
 """
 
 import argparse
@@ -192,9 +193,9 @@ def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     times: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds + 1):
         for name, each in work.items():
-            began = time.perf_counter()
+            began = time.process_time()
             each()
-            times[name].append(time.perf_counter() - began)
+            times[name].append(time.process_time() - began)
     return {name: median(seconds[1:]) for name, seconds in times.items()}
 
 
@@ -203,10 +204,10 @@ def copying(size: int, times: int = 20_000) -> float:
     there, back = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     best = np.inf
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(times):
             np.copyto(back, there)
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return best / times / 2  # a copy reads and writes; a step touches each byte once
 
 

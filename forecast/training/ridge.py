@@ -76,13 +76,14 @@ class Path:
         s = self.shrink[self.kept]
         self.w, self.Q = np.linalg.eigh(s[:, None] * sums.G[np.ix_(self.kept, self.kept)] * s)
         self.w = np.maximum(self.w, 0.0)
+        self.own = self.Q.T @ (s[:, None] * sums.C[self.kept])  # what every ridge shares
 
     def at(self, ridge: float, C: Floats | None = None) -> Floats:
         """Return the readout (P, H) at `ridge` > 0, to the sums' targets or to others."""
-        C = self.sums.C if C is None else C
-        s, W = self.shrink[self.kept], np.zeros(C.shape)
-        inner = self.Q.T @ (s[:, None] * C[self.kept])
-        inner /= (self.w + max(self.sums.rows, 1.0) * ridge)[:, None]
+        s = self.shrink[self.kept]
+        inner = self.own if C is None else self.Q.T @ (s[:, None] * C[self.kept])
+        inner = inner / (self.w + max(self.sums.rows, 1.0) * ridge)[:, None]
+        W = np.zeros((len(self.shrink), inner.shape[1]))
         W[self.kept] = s[:, None] * (self.Q @ inner)
         return W
 
