@@ -40,12 +40,17 @@ LANES = 16  # a row of the lower triangle is swept to the next multiple
 
 
 @_jit
-def _look(system: System, row: Rows, x: Floats, h: Floats) -> None:
-    """Write the observation vector of table rows `row` (S,) and regressors `x` (R,) into `h`."""
-    h[:] = system.base
-    for s in range(row.size):
-        h += system.table[row[s]]
-    h[h.size - x.size :] += x
+def _look(system: System, sight: Sight, t: int, h: Floats) -> None:
+    """Write what the observation sees at row `t` into `h` (m,)."""
+    for i in range(h.size):
+        h[i] = system.base[i]
+    for s in range(sight.rows.shape[1]):
+        row = sight.rows[t, s]
+        for i in range(h.size):
+            h[i] += system.table[row, i]
+    first = h.size - sight.x.shape[1]
+    for i in range(sight.x.shape[1]):
+        h[first + i] += sight.x[t, i]
 
 
 @_jit
@@ -53,7 +58,8 @@ def _advance_mean(system: System, mean: Floats) -> None:
     """Carry x <- F x."""
     if system.coupling != 0.0:
         mean[0] += system.coupling * mean[1]
-    mean *= system.rho
+    for i in range(mean.size):
+        mean[i] *= system.rho[i]
 
 
 @_jit
@@ -122,10 +128,10 @@ def filter_rows(
     m = mean.size
     h, gain, ph, new = np.zeros(m), np.zeros(m), np.zeros(m), np.empty(m)
     for t in range(z.size):
-        innovations[t] = np.nan
+        innovations[t, 0] = innovations[t, 1] = np.nan
         missing = np.isnan(z[t])
         if not missing:
-            _look(system, sight.rows[t], sight.x[t], h)
+            _look(system, sight, t, h)
         if not seen:
             if not missing:
                 _meet(mean, cov, h, z[t])
@@ -136,13 +142,16 @@ def filter_rows(
             _settle(cov, gain, ph)
             _couple(cov, system.coupling)
         _advance_cov(system, cov, gain, ph, h, new)
-        gain[:] = 0.0
         if missing:
+            gain[:] = 0.0
             continue
-        ph[:] = new
-        v, s = z[t] - h @ mean, 1.0 + h @ ph
-        gain[:] = ph / s
-        mean += gain * v
+        v, s = z[t], 1.0
+        for i in range(m):
+            v -= h[i] * mean[i]
+            s += h[i] * new[i]
+        for i in range(m):
+            ph[i], gain[i] = new[i], new[i] / s
+            mean[i] += gain[i] * v
         innovations[t, 0], innovations[t, 1] = v, s
     _settle(cov, gain, ph)
     for i in range(m):
@@ -169,7 +178,7 @@ def errors_ahead(
         seen = filter_rows(system, z[part], near, mean, cov, seen, innovations[part])
         done, ahead = cuts[c], mean.copy()
         for k in range(errors.shape[1]):
-            _look(system, sight.rows[done + k], sight.x[done + k], h)
+            _look(system, sight, done + k, h)
             _advance_mean(system, ahead)
             errors[c, k] = z[done + k] - h @ ahead
     return seen
