@@ -94,9 +94,9 @@ def _advance_cov(
             row[j] = c
             total += c * h[j]
         row[i] += system.q[i]
+        out[i] += total + system.q[i] * h[i]
         for j in range(left):
             out[j] += row[j] * h[i]
-        out[i] += total + system.q[i] * h[i]
 
 
 @_jit
@@ -149,8 +149,9 @@ def filter_rows(
         for i in range(m):
             v -= h[i] * mean[i]
             s += h[i] * new[i]
+        share = 1.0 / s
         for i in range(m):
-            ph[i], gain[i] = new[i], new[i] / s
+            ph[i], gain[i] = new[i], new[i] * share
             mean[i] += gain[i] * v
         innovations[t, 0], innovations[t, 1] = v, s
     _settle(cov, gain, ph)
