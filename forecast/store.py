@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast import soundness
 from forecast.calibration import Calibration
 from forecast.data.clock import Clock
 from forecast.data.writing import atomic
@@ -111,11 +112,22 @@ def loads(data: bytes, name: str = "model") -> Forecaster:
         tensors = unpack(data)
         if meta["sha256"] != _digest(tensors, {k: v for k, v in meta.items() if k != "sha256"}):
             raise ValueError("its checksum does not match: the file is damaged")
-        return _build(meta, tensors)
+        return _sound(meta, tensors)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, RecursionError) as e:
         raise ModelFileError(
             f"{name}: not a model file of forecast: {e}", hint="fit it anew: `forecast fit DATA`"
         ) from e
+
+
+def _sound(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
+    """Build a forecaster and try it; ValueError whatever may be wrong with it."""
+    try:
+        with np.errstate(all="ignore"):
+            forecaster = _build(meta, tensors)
+            soundness.check(forecaster)
+    except Exception as error:  # nothing else than the file can have caused it
+        raise ValueError(str(error) or type(error).__name__) from error
+    return forecaster
 
 
 def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:

@@ -137,11 +137,11 @@ def test_widths_follow_the_rule_and_are_saved(snaive):
     _, cells, _ = follow(snaive, rows("a", 1000, 1050), rate=0.1)
     stream = Stream(snaive, 1, LEVELS, 0.1)
     values = wave(2000)[1000:1050]
-    width, low, high = np.zeros(MEDIAN), None, None
+    width, first = np.zeros(MEDIAN), snaive.predict(levels=LEVELS).quantiles[0, 0]
+    low, high = first[:MEDIAN], first[:MEDIAN:-1]
     for k, y in enumerate(values):
-        if low is not None:
-            miss = (y < low) | (y > high)
-            width = np.clip(width + 0.1 * (miss - 2 * np.array(LEVELS[:MEDIAN])), -3, 3)
+        miss = (y < low) | (y > high)
+        width = np.clip(width + 0.1 * (miss - 2 * np.array(LEVELS[:MEDIAN])), -3, 3)
         quantiles = np.array(cells[k][6:], float)
         low, high = quantiles[:MEDIAN], quantiles[:MEDIAN:-1]
         place = stream.place("a", (1000 + k) * HOUR)
@@ -414,8 +414,7 @@ def test_killed_it_goes_on_from_the_last_save_to_the_same_lines(model, forecast)
     done = forecast("follow", model, "--adapt", "0.1", "--from-start",
                     stdin="\n".join(lines).encode())  # fmt: skip
     again = done.stdout.splitlines(keepends=True)
-    assert got[saved + 1 :] == [  # the first row after a restart had no interval to fall in
-        line if k else got[saved + 1] for k, line in enumerate(again[1 : 21 - saved])]  # fmt: skip
+    assert got[saved + 1 :] == again[1 : 21 - saved]
     assert len(again) == 1 + 40 - saved
     assert os.listdir(model.parent) == [model.name]
 

@@ -43,6 +43,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 RATE = 0.02  # of (1)
 WIDEST = 3.0  # |w| at most: 20 times as wide, or as narrow
+BLOCK = 4096  # series forecast at once at the start
 CONTEXTS = 10  # a gap beyond so many contexts makes a series start anew
 OUTER = 2 * np.array(LEVELS[:MEDIAN])  # (P,) share outside each interval
 
@@ -109,6 +110,9 @@ class Stream:
         self._state = Growing(forecaster.state)
         self._limit = CONTEXTS * forecaster.context
         self._before: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
+        known = np.flatnonzero(forecaster.started).tolist()
+        for k in range(0, len(known), BLOCK):  # so that the next row of each falls somewhere
+            self.forecast(known[k : k + BLOCK])
 
     def place(self, name: str, time: int | None, second: int | None = None) -> Place:
         """Return where a row belongs; a series not seen before is added, cold.
