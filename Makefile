@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: docs help install demo test lint fuzz clean
+.PHONY: docs trust help install demo test lint fuzz clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,10 @@ lint: install  ## Check style, types and the order of the rooms.
 fuzz: install  ## Look for tables that break the reader, for ten minutes.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt atheris
 	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_guided.py -max_total_time=600 -max_len=8192 fuzz-corpus
+
+trust: install  ## Kill commands 200 times, and damage model files for ten minutes.
+	OMP_NUM_THREADS=1 $(BIN)/python tests/trust.py 200
+	OMP_NUM_THREADS=1 $(BIN)/python tests/fuzz_models.py 600
 
 clean:  ## Remove what the other targets made.
 	rm -rf .venv demo dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
