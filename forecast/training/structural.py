@@ -177,7 +177,8 @@ def search(
     step, tolerance = (1e-4, 1e-12) if smooth else (1e-3, 1e-6)
     options: Any = {"maxfun": config.evaluations, "eps": step, "ftol": tolerance}
     if smooth:
-        options |= {"gtol": 1e-8}
+        steps = max(config.evaluations // (len(structure.names) + 1), 1)
+        options |= {"gtol": 1e-8, "maxiter": steps}
         if starts > 1:
             begin = [*begin, _noiseless(structure)]
             starts = len(begin)
