@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import fitting, metrics, provenance, runfolder
+from forecast.data.future import came
 from forecast.data.panel import Panel
 from forecast.errors import FitError, ForecastError
-from forecast.forecaster import Forecaster, mean
+from forecast.forecaster import Forecaster
 from forecast.models import FAMILIES, family
 from forecast.models.base import LEVELS
 from forecast.plan import COLUMNS, Plan, plan_windows
+from forecast.quantiles import mean
 from forecast.results import Benchmark, ModelRun, Task
 from forecast.results.tally import blocks, let_go
 from forecast.runfolder import Journal, Storage
@@ -108,6 +110,7 @@ def _rows(panel: Panel, plan: Plan, storage: Storage) -> dict[str, Any]:
 def _facts(panel: Panel, task: Task, options: dict[str, Any]) -> dict[str, Any]:
     """Return what makes the numbers repeatable."""
     return {
+        "known": [] if panel.covariates is None else list(panel.covariates.named("known")),
         "fingerprint": fitting.fingerprint(panel),
         "task": asdict(task),
         "seed": options.get("seed", 0),
@@ -275,7 +278,9 @@ class _Job:
         known = {name: i for i, name in enumerate(forecaster.ids)}
         at = np.array([known[panel.ids[i]] for i in which], np.int64)
         times = forecaster.clock.ahead(forecaster.last[at], task.reach)
-        quantiles = forecaster.quantiles(at, times)  # (n, gap + H, Q)
+        seen = self.work.plan.counts[window][which]
+        ahead = came(forecaster.coding, panel, which, seen, task.reach)
+        quantiles = forecaster.quantiles(at, times, ahead)  # (n, gap + H, Q)
         values[place, 0] = mean(quantiles)[back, task.gap + step]
         values[place, 1:] = quantiles[back, task.gap + step]
         let_go(values)

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from forecast import calibration, replay, skill
 from forecast.calibration import Calibration
+from forecast.data import covariates
+from forecast.data.covariates import Coding
+from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.errors import FitError
 from forecast.forecaster import KEPT, Forecaster
@@ -44,7 +47,8 @@ def fit(
     """Fit `model` to `panel` and return a forecaster that stands at its last rows.
 
     `horizon` is one season by default, 5 on trading days, 10 without a season. Raises UsageError
-    for an unknown model or setting, FitError when the data do not carry the model.
+    for an unknown model or setting, FitError when the data do not carry the model. What covariates
+    it uses, and which of them tell nothing, stands in the record.
     """
     kind, run = family(model), run or Run()
     config = configure(kind, settings or {})
@@ -55,14 +59,18 @@ def fit(
     horizon = horizon or default_horizon(panel)
     if shape.difference:  # changes have no season: the columns of the phases say so too
         panel = replace(panel, clock=panel.clock.with_seasons(()))
+    coding = covariates.learn(panel.covariates, kind.covariates)
     setting = Setting(
         horizon=horizon,
         seasons=panel.clock.seasons,
         difference=shape.difference,
         year=_knows_the_year(panel),
         seed=seed,
+        static=coding.names("static"),
+        known=coding.names("known"),
+        past=coding.names("past"),
     )
-    work = _Work(panel, shape, scales(panel), kind, setting, run)
+    work = _Work(panel, shape, scales(panel), kind, setting, run, coding)
     if not len(panel) or np.isnan(work.scales).all():
         raise FitError("there is no value to learn from")
     fitted, adjustment, found = work.learn(config)
@@ -79,7 +87,9 @@ def fit(
         last=np.zeros(0, np.int64),
         tail=np.zeros((0, KEPT)),
         order=np.zeros(0, np.int64),
-        record=_record(panel, setting, shape, adjustment) | found,
+        record=_record(panel, shape, adjustment, coding) | found,
+        coding=coding,
+        beside=np.zeros((0, len(coding))),
     )
     return _with_states(forecaster, panel)
 
@@ -101,6 +111,7 @@ class _Work:
     kind: Family
     setting: Setting
     run: Run
+    coding: Coding
 
     def learn(self, config: Any) -> tuple[Model, Calibration, dict[str, Any]]:
         """Fit with rows held back, calibrate on them, fit again on all; also say the skill."""
@@ -133,7 +144,8 @@ class _Work:
 
     def history(self, held: NDArray[np.int64]) -> History:
         z = self.transform.forward(self.panel.values, np.repeat(self.scales, self.panel.lengths))
-        phases = self.panel.clock.phases(self.panel.all_times())
+        beside = replay.beside(self.coding, self.panel)
+        phases = replay.sight(self.panel.clock, self.panel.all_times(), beside)
         return History(z, phases, self.panel.offsets, held)
 
     def stride(self, held: NDArray[np.int64]) -> int:
@@ -156,10 +168,12 @@ class _Work:
             part = self.panel.select(which)
             before = part.rows(np.zeros(len(part), np.int64), part.lengths - span)
             state = replay.absorb(
-                model, model.start(which), before, self.transform, self.scales[which]
-            )
+                model, model.start(which), before, self.transform, self.scales[which],
+                replay.beside(self.coding, before),
+            )  # fmt: skip
             z = self.transform.forward(part.values, np.repeat(self.scales[which], part.lengths))
-            q, s, t = replay.windows(model, state, part, z, int(span), stride)
+            beside = replay.beside(self.coding, part)
+            q, s, t = replay.windows(model, state, part, z, int(span), stride, beside)
             quantiles[: len(q), which], scale[: len(q), which] = q, s
             truth[: len(q), which] = t
         return quantiles, scale, truth
@@ -188,8 +202,10 @@ def _knows_the_year(panel: Panel) -> bool:
 def _with_states(forecaster: Forecaster, panel: Panel) -> Forecaster:
     """Return the forecaster standing at the last rows of the panel it was fitted on."""
     number = np.arange(len(panel))
-    model = forecaster.model
-    state = replay.absorb(model, model.start(number), panel, forecaster.transform, scales(panel))
+    model, beside = forecaster.model, replay.beside(forecaster.coding, panel)
+    state = replay.absorb(
+        model, model.start(number), panel, forecaster.transform, scales(panel), beside
+    )
     return replace(
         forecaster,
         ids=panel.ids,
@@ -199,12 +215,14 @@ def _with_states(forecaster: Forecaster, panel: Panel) -> Forecaster:
         last=panel.ends,
         tail=replay.tails(panel, np.full((len(panel), KEPT), np.nan)),
         order=panel.order if len(panel.order) else number,
+        beside=beside[panel.offsets[1:] - 1],
     )
 
 
 def _record(
-    panel: Panel, setting: Setting, transform: Transform, adjustment: Calibration
+    panel: Panel, transform: Transform, adjustment: Calibration, coding: Coding
 ) -> dict[str, Any]:
+    """Return what is known about a fit; the layout without the covariates that are not used."""
     first, last = panel.starts.min(keepdims=True), panel.ends.max(keepdims=True)
     return {
         "series": len(panel),
@@ -215,15 +233,40 @@ def _record(
         "transform": transform.reason,
         "calibration windows": adjustment.windows,
         "fingerprint": fingerprint(panel),
-        "layout": asdict(panel.layout) if panel.layout else None,
+        "layout": asdict(_used(panel.layout, coding)) if panel.layout else None,
+        **_beside(panel, coding),
+    }
+
+
+def _used(layout: Layout, coding: Coding) -> Layout:
+    used = {column.name for column in coding.columns}
+    beside = tuple(each for each in layout.beside if layout.columns[each[1]] in used)
+    return replace(layout, beside=beside)
+
+
+def _beside(panel: Panel, coding: Coding) -> dict[str, Any]:
+    """Return which covariates are used, which are not, and which tell nothing; {} without any."""
+    if panel.covariates is None:
+        return {}
+    used = [column.name for column in coding.columns]
+    every = [column.name for column in panel.covariates.columns]
+    return {
+        "covariates": {
+            "used": used,
+            "not used": [name for name in every if name not in used],
+            "constant": list(covariates.constant(coding)),
+        }
     }
 
 
 def fingerprint(panel: Panel) -> str:
-    """Return the SHA-256 of ids, timestamps and values, as hexadecimal."""
+    """Return the SHA-256 of ids, timestamps, values and covariates, as hexadecimal."""
     digest = hashlib.sha256("\0".join(panel.ids).encode())
     for array in (panel.offsets, panel.all_times(), panel.values):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if panel.covariates is not None:
+        digest.update(repr(panel.covariates.columns).encode())
+        digest.update(np.ascontiguousarray(panel.covariates.values).tobytes())
     return digest.hexdigest()
 
 

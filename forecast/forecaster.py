@@ -1,12 +1,12 @@
 """Panel in, Forecast out: transform, call the model, calibrate, transform back.
 
 Written once for all models. A `Forecaster` is frozen; `update` returns another one that has seen
-more rows. N series, H horizon, Q quantile levels.
+more rows. N series, H horizon, Q quantile levels; E covariates as the model sees them, of which K
+known ones.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from forecast import replay
 from forecast.calibration import Calibration, widen
+from forecast.data import future as steps_ahead
 from forecast.data.clock import Clock, Times
+from forecast.data.covariates import Coding, carried
 from forecast.data.forecast import Forecast
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.errors import DataError, UsageError
-from forecast.models.base import COLD, LEVELS, MEDIAN, NORMAL, Model, State
+from forecast.models.base import COLD, Model, State
+from forecast.quantiles import check_levels, interpolate, mean
 from forecast.transform import Transform, scales
 
 Floats = NDArray[np.float64]
 DEFAULT_LEVELS = (0.1, 0.5, 0.9)
 KEPT = 24  # last rows of each series kept as they came, to notice when history is rewritten
-TAIL = 1.21  # (E[X | X < q.025] - q.025) / (q.025 - q.05) of a normal X
 LARGEST = 1e200
 PLAIN = 60  # rows of a context where nothing tells its length
 
@@ -48,6 +50,8 @@ class Forecaster:
     order: NDArray[np.int64]  # (N,) place of each series of the input
     record: dict[str, Any] = field(default_factory=dict)  # what is known about the fit
     widths: Floats | None = None  # (N, P) what `follow` has learnt since about each interval
+    coding: Coding = field(default_factory=Coding)  # of the covariates the model uses
+    beside: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (N, E) their last values
 
     @property
     def horizon(self) -> int:
@@ -85,14 +89,16 @@ class Forecaster:
         if not len(at):
             return grown
         part = {name: array[at] for name, array in grown.state.items()}
-        moved = replay.absorb(self.model, part, fresh, self.transform, grown.scales[at])
+        covariates = replay.beside(self.coding, fresh, grown.beside[at])
+        moved = replay.absorb(self.model, part, fresh, self.transform, grown.scales[at], covariates)
         state = {name: array.copy() for name, array in grown.state.items()}
         for name, array in moved.items():
             state[name][at] = array
-        last, tail = grown.last.copy(), grown.tail.copy()
+        last, tail, beside = grown.last.copy(), grown.tail.copy(), grown.beside.copy()
         last[at] = fresh.ends
         tail[at] = replay.tails(fresh, tail[at])
-        return replace(grown, state=state, last=last, tail=tail)
+        beside[at] = covariates[fresh.offsets[1:] - 1]
+        return replace(grown, state=state, last=last, tail=tail, beside=beside)
 
     def rewritten(self, rows: Panel) -> tuple[str, ...]:
         """Return the ids of series whose `rows` differ from the rows seen before.
@@ -116,36 +122,40 @@ class Forecaster:
         horizon: int | None = None,
         levels: tuple[float, ...] = DEFAULT_LEVELS,
         fresh: bool = False,
+        future: Panel | None = None,
     ) -> Forecast:
         """Forecast the steps after each series' last row.
 
         With `rows` these are absorbed first and only their series are forecast; `fresh` forgets
-        the stored state before. Raises UsageError for a horizon beyond the fitted one or a level
-        outside those the models carry.
+        the stored state before. Known covariates of all steps come from `rows.future` and
+        `future`. Raises UsageError for a horizon beyond the fitted one or a level outside those
+        the models carry, DataError for a step of which a known covariate is not given.
         """
         check_levels(levels)
         steps = self.steps(horizon)
+        tables = [rows.future] if rows is not None and rows.future is not None else []
+        tables += [future] if future is not None else []
         if rows is None:
             if not len(self.ids):
                 raise DataError(
                     "the model keeps no state, so there is nothing to forecast from",
                     hint="give it rows: `forecast predict MODEL ROWS.csv`",
                 )
-            return self._forecast(self.order, steps, levels)
+            return self._forecast(self.order, steps, levels, tables)
         known = (self.rewind() if fresh else self).update(rows)
         at = np.searchsorted(np.array(known.ids, object), np.array(rows.ids, object))
         if (~known.started[at]).any():
             name = rows.ids[int(np.flatnonzero(~known.started[at])[0])]
             raise DataError(f"series `{name}` has no value at all, so nothing can be forecast")
         order = rows.order if len(rows.order) else np.arange(len(rows))
-        return known._forecast(at[order], steps, levels)
+        return known._forecast(at[order], steps, levels, tables)
 
     def rewind(self) -> "Forecaster":
         """Return the forecaster as it was fitted, its series before their first row."""
         never = np.full(len(self.ids), replay.NEVER)
         tail = np.full_like(self.tail, np.nan)
-        start = self.model.start(self.series)
-        return replace(self, state=start, last=never, tail=tail, widths=None)
+        start, beside = self.model.start(self.series), np.zeros_like(self.beside)
+        return replace(self, state=start, last=never, tail=tail, widths=None, beside=beside)
 
     def forget(self) -> "Forecaster":
         """Return the forecaster without any series: what was learnt, and nobody's rows.
@@ -165,6 +175,7 @@ class Forecaster:
             state=self.model.start(none),
             record=record,
             widths=None,
+            beside=np.zeros((0, len(self.coding))),
         )
 
     @property
@@ -173,20 +184,45 @@ class Forecaster:
         started: NDArray[np.bool_] = ~np.isnan(self.scales) & (self.last != replay.NEVER)
         return started
 
-    def quantiles(self, at: NDArray[np.int64], times: Times) -> Floats:
-        """Return quantiles of y (len(at), H, Q) at LEVELS for the series at places `at`."""
+    def quantiles(self, at: NDArray[np.int64], times: Times, known: Floats | None = None) -> Floats:
+        """Return quantiles of y (len(at), H, Q) at LEVELS for the series at places `at`.
+
+        `known` (len(at), H, K) are the covariates of the steps `times`, where the model has any;
+        what is missing there is taken from the step before.
+        """
         state = {name: array[at] for name, array in self.state.items()}
-        prediction = self.model.predict(state, self.clock.phases(times))
+        ahead = self._ahead(at, times, known)
+        sight = replay.sight(self.clock, times, ahead)
+        prediction = self.model.predict(state, sight)
         z = self.calibration.apply(prediction, self.series[at])
         z = widen(z, None if self.widths is None else self.widths[at])
         y = self.transform.backward(z, self.scales[at][:, None, None])
         return np.clip(y, -LARGEST, LARGEST)
 
-    def _forecast(self, at: NDArray[np.int64], steps: int, levels: tuple[float, ...]) -> Forecast:
+    def _ahead(self, at: NDArray[np.int64], times: Times, known: Floats | None) -> Floats:
+        """Return the static and the known covariates (len(at), H, E) of the steps `times`."""
+        static, size = len(self.coding.names("static")), self.coding.ahead
+        last = self.beside[at, :size]
+        out = np.repeat(last[:, None], times.shape[1], axis=1)
+        if size > static and known is not None:
+            offsets = np.arange(len(at) + 1) * times.shape[1]
+            flat = carried(known.reshape(-1, size - static), offsets, last[:, static:])
+            out[..., static:] = flat.reshape(known.shape)
+        return out
+
+    def _forecast(
+        self,
+        at: NDArray[np.int64],
+        steps: int,
+        levels: tuple[float, ...],
+        tables: Sequence[Panel],
+    ) -> Forecast:
         times = self.clock.ahead(self.last[at], self.horizon)  # all H, then cut: a prefix
-        quantiles = self.quantiles(at, times)[:, :steps]
+        ids = tuple(self.ids[i] for i in at)
+        known = steps_ahead.known(self.coding, tables, ids, times, self.clock)
+        quantiles = self.quantiles(at, times, known)[:, :steps]
         return Forecast(
-            ids=tuple(self.ids[i] for i in at),
+            ids=ids,
             times=times[:, :steps],
             mean=mean(quantiles),
             quantiles=interpolate(quantiles, levels),
@@ -243,6 +279,7 @@ class Forecaster:
             scales=np.concatenate([found.scales, scales(new)])[rank],
             last=np.concatenate([found.last, np.full(len(ids), replay.NEVER)])[rank],
             tail=np.concatenate([found.tail, np.full((len(ids), KEPT), np.nan)])[rank],
+            beside=np.concatenate([found.beside, np.zeros((len(ids), len(found.coding)))])[rank],
             order=np.concatenate([place[found.order], place[len(found.ids) :]]),
             state=joined,
             widths=widths,
@@ -259,54 +296,3 @@ class Forecaster:
             if i >= 0 and np.isnan(own[i]):
                 own[i] = scale
         return replace(self, scales=own)
-
-
-def mean(quantiles: Floats) -> Floats:
-    """Return the expectation (...) of distributions given by quantiles (..., Q) at LEVELS.
-
-    The quantile function is taken as linear between the levels; each tail of 2.5 % counts at the
-    place a normal tail would have.
-    """
-    centre = quantiles[..., MEDIAN]
-    return centre + (quantiles - centre[..., None]) @ _weights()
-
-
-@cache
-def _weights() -> Floats:
-    """Return what each level counts in the mean (Q,)."""
-    p = np.array(LEVELS)
-    weight = np.zeros(len(p))
-    weight[:-1] += np.diff(p) / 2
-    weight[1:] += np.diff(p) / 2
-    weight[[0, -1]] += p[0] * (1 + TAIL)
-    weight[[1, -2]] -= p[0] * TAIL
-    return weight
-
-
-def check_levels(levels: tuple[float, ...]) -> None:
-    """Raise UsageError unless `levels` increase within the range the models carry."""
-    low, high = LEVELS[0], LEVELS[-1]
-    outside = [level for level in levels if not low <= level <= high]
-    if outside:
-        raise UsageError(
-            f"quantile level {outside[0]:g} is outside {low}..{high}",
-            hint="models carry the levels " + ", ".join(f"{v:g}" for v in LEVELS),
-        )
-    if any(b <= a for a, b in pairwise(levels)):
-        raise UsageError("quantile levels must increase")
-
-
-def interpolate(quantiles: Floats, levels: tuple[float, ...]) -> Floats:
-    """Return quantiles (..., len(levels)) between those at LEVELS, linear in the normal score."""
-    from statistics import NormalDist
-
-    out = []
-    for level in levels:
-        if level in LEVELS:
-            out.append(quantiles[..., LEVELS.index(level)])
-            continue
-        score = NormalDist().inv_cdf(level)
-        k = int(np.searchsorted(NORMAL, score)) - 1
-        share = (score - NORMAL[k]) / (NORMAL[k + 1] - NORMAL[k])
-        out.append(quantiles[..., k] + share * (quantiles[..., k + 1] - quantiles[..., k]))
-    return np.stack(out, axis=-1) if out else quantiles[..., :0]

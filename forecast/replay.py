@@ -1,7 +1,8 @@
 """Carry states over the rows of a panel: the one way in which a model meets data.
 
 `predict`, `update`, calibration and the backtest all come through here, so a forecast cannot see
-a row that was not absorbed before it. N series, T rows, H horizon, Q levels, V windows.
+a row that was not absorbed before it. N series, T rows, H horizon, Q levels, V windows, E columns
+of covariates as the model sees them.
 """
 
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.clock import Clock, Times
+from forecast.data.covariates import Coding, carried
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.models.base import Model, State
@@ -87,20 +89,48 @@ def _with_holes(rows: Panel, hole: NDArray[np.int64], last: Times) -> Panel:
     values[target] = rows.values
     begin = rows.clock.ahead(np.where(hole > 0, last, 0), 1)[:, 0]
     starts = np.where(hole > 0, begin, rows.starts)
-    return replace(rows, values=values, offsets=offsets, starts=starts)
+    beside = rows.covariates and rows.covariates.spread(target, len(values))
+    return replace(rows, values=values, offsets=offsets, starts=starts, covariates=beside)
 
 
-def absorb(model: Model, state: State, rows: Panel, transform: Transform, scales: Floats) -> State:
-    """Return `state` carried over `rows`, whose series may differ in length."""
+def absorb(
+    model: Model,
+    state: State,
+    rows: Panel,
+    transform: Transform,
+    scales: Floats,
+    covariates: Floats,
+) -> State:
+    """Return `state` carried over `rows`, whose series may differ in length.
+
+    `covariates` (T, E) are those of the rows, as `beside` returns them.
+    """
     z = transform.forward(rows.values, np.repeat(scales, rows.lengths))
     times = rows.all_times()
     state = {name: array.copy() for name, array in state.items()}
     for which, index in blocks(rows.offsets):
         part = {name: array[which] for name, array in state.items()}
-        moved = model.absorb(part, z[index], rows.clock.phases(times[index]))
+        moved = model.absorb(part, z[index], sight(rows.clock, times[index], covariates[index]))
         for name, array in moved.items():
             state[name][which] = array
     return state
+
+
+def beside(coding: Coding, rows: Panel, before: Floats | None = None) -> Floats:
+    """Return the covariates (T, E) of `rows`, filled from the past.
+
+    `before` (N, E) are those of the row before the first; none: the mean, 0.
+    """
+    if not len(coding):
+        return np.zeros((len(rows.values), 0))
+    start = np.zeros((len(rows), len(coding))) if before is None else before
+    return carried(coding.code(rows.covariates), rows.offsets, start)
+
+
+def sight(clock: Clock, times: Times, covariates: Floats) -> Floats:
+    """Return what a model sees of steps (...): phases (..., S + 1), covariates (..., E) behind."""
+    phases = clock.phases(times)
+    return np.concatenate([phases, covariates], axis=-1) if covariates.shape[-1] else phases
 
 
 def blocks(
@@ -131,24 +161,34 @@ def windows(
     z: Floats,
     held: int,
     stride: int,
+    covariates: Floats,
 ) -> tuple[Floats, Floats, Floats]:
     """Forecast again and again over the last `held` rows of every series, `stride` rows apart.
 
-    `start` is the state before those rows. Returns quantiles (V, N, H, Q), scale (V, N, H) and
-    truth (V, N, H), all of z; truth beyond the last row is NaN.
+    `start` is the state before those rows, `covariates` (T, E) are of all rows; a forecast sees
+    those that are static or known, at the steps it is for. Returns quantiles (V, N, H, Q), scale
+    (V, N, H) and truth (V, N, H), all of z; truth beyond the last row is NaN.
     """
     horizon = model.setting.horizon
     index = rows.offsets[1:, None] - held + np.arange(held)  # (N, held)
     times = rows.all_times()[index]
     future = np.concatenate([z[index], np.full((len(rows), horizon), np.nan)], axis=1)
     before = rows.all_times()[index[:, 0] - 1]
+    given = model.setting.static + model.setting.known
     quantiles, scale, truth, state = [], [], [], start
     for v in range(0, held, stride):
         last = before if v == 0 else times[:, v - 1]
-        prediction = model.predict(state, rows.clock.phases(rows.clock.ahead(last, horizon)))
+        steps = np.minimum(index[:, [v]] + np.arange(horizon), index[:, -1:])
+        ahead = sight(
+            rows.clock,
+            rows.clock.ahead(last, horizon),
+            covariates[steps, : len(given)],
+        )
+        prediction = model.predict(state, ahead)
         quantiles.append(prediction.quantiles)
         scale.append(prediction.scale)
         truth.append(future[:, v : v + horizon])
         stop = min(v + stride, held)
-        state = model.absorb(state, z[index[:, v:stop]], rows.clock.phases(times[:, v:stop]))
+        seen = sight(rows.clock, times[:, v:stop], covariates[index[:, v:stop]])
+        state = model.absorb(state, z[index[:, v:stop]], seen)
     return np.stack(quantiles), np.stack(scale), np.stack(truth)

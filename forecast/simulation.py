@@ -17,7 +17,7 @@ from forecast.calibration import widen
 from forecast.data.clock import WEEK, Clock, Times
 from forecast.data.lines import Column
 from forecast.data.panel import Panel
-from forecast.errors import DataError
+from forecast.errors import DataError, UsageError
 from forecast.forecaster import LARGEST, Forecaster
 from forecast.models.base import State
 
@@ -58,6 +58,10 @@ def simulate(
     With `rows` these are absorbed first and only their series are drawn. Raises DataError where
     no series has shown a value.
     """
+    if len(forecaster.coding):
+        beside = ", ".join(column.name for column in forecaster.coding.columns)
+        raise UsageError(f"paths go on from values alone; the model was fitted with {beside}",
+                         hint="fit it without covariates")  # fmt: skip
     at = forecaster.order
     if rows is not None:
         forecaster = forecaster.update(rows)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forecast import soundness
 from forecast.calibration import Calibration
 from forecast.data.clock import Clock
+from forecast.data.covariates import Coding, Column
 from forecast.data.writing import atomic
 from forecast.errors import ModelFileError
 from forecast.forecaster import Forecaster
@@ -25,7 +26,8 @@ from forecast.models.base import LEVELS, Setting
 from forecast.provenance import versions
 from forecast.transform import Transform
 
-FORMAT = 1
+FORMAT = 2  # 2: covariates
+CODED = ("mean", "weight")  # arrays of a coding of covariates
 KEY = "forecast"
 LARGEST = 8 << 30  # bytes of a model file
 
@@ -57,6 +59,9 @@ def dumps(forecaster: Forecaster) -> bytes:
         tensors["calibration.correlation"] = forecaster.calibration.correlation
     if forecaster.widths is not None:
         tensors["widths"] = forecaster.widths
+    if len(forecaster.coding):
+        tensors |= {f"covariates.{name}": getattr(forecaster.coding, name) for name in CODED}
+        tensors["beside"] = forecaster.beside
     tensors |= {f"model.{name}": array for name, array in forecaster.model.arrays.items()}
     tensors |= {f"state.{name}": array for name, array in forecaster.state.items()}
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
@@ -70,6 +75,7 @@ def dumps(forecaster: Forecaster) -> bytes:
         "levels": LEVELS,
         "calibration windows": forecaster.calibration.windows,
         "ids": forecaster.ids,
+        "covariates": [asdict(column) for column in forecaster.coding.columns],
         "record": {k: v for k, v in forecaster.record.items() if k != "versions"},
         "versions": forecaster.record.get("versions") or versions(),
     }
@@ -141,6 +147,9 @@ def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
         _filled(Setting, meta["setting"]),
         arrays,
     )
+    columns = tuple(_filled(Column, column) for column in meta.get("covariates", ()))
+    coding = Coding(columns, *(tensors[f"covariates.{name}"] for name in CODED)) if columns else \
+        Coding()  # fmt: skip
     return Forecaster(
         family=kind.name,
         model=model,
@@ -160,6 +169,8 @@ def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
         order=tensors["order"],
         record={**meta["record"], "versions": meta["versions"]},
         widths=tensors.get("widths"),
+        coding=coding,
+        beside=tensors.get("beside", np.zeros((len(meta["ids"]), 0))),
     )
 
 

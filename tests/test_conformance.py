@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 
 from forecast import fitting, store
+from forecast.backtest import plan_windows, run
 from forecast.data.clock import DAY, HOUR, Clock
+from forecast.data.covariates import Column, Covariates
 from forecast.data.panel import Panel, assemble
 from forecast.errors import UsageError
 from forecast.forecaster import Forecaster
 from forecast.models import FAMILIES
+from forecast.results import Task
 from forecast.training.run import Run
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.77, 0.9, 0.975)
@@ -42,6 +45,44 @@ def load_panel(rows: int = 600, series: int = 3, factor: float = 1.0, gaps: bool
         data[2] = data[2][100:]
     starts = [0, 0, 100 * HOUR][:series] + [0] * (series - 3)
     return assemble([f"s{i}" for i in range(series)], data, starts, HOURLY)
+
+
+COLUMNS = (
+    Column("size", "static"),
+    Column("heat", "known"),
+    Column("weather", "known", ("fog", "rain", "sun")),
+    Column("traffic", "past"),
+)
+
+
+def covered_panel(rows: int = 600) -> Panel:
+    """The hourly load, driven by temperature, beside covariates of every role, with holes."""
+    rng = np.random.default_rng(11)
+    plain = load_panel(rows)
+    count = len(plain.values)
+    heat = 15 + 8 * np.sin(np.arange(count) / 90) + rng.normal(size=count)
+    beside = np.stack([
+        np.repeat([1.0, 2.0, 5.0], plain.lengths), heat,
+        rng.integers(0, 3, count).astype(float), rng.normal(size=count),
+    ], axis=1)  # fmt: skip
+    beside[[40, 41, 200], 1] = np.nan
+    beside[100:103, 3] = np.nan
+    values = plain.values * (1 + 0.01 * (np.nan_to_num(heat, nan=15) - 15))
+    return replace(plain, values=values, covariates=Covariates(COLUMNS, beside))
+
+
+@cache
+def fitted_beside(name: str) -> Forecaster:
+    return fit(name, covered_panel().until(500 * HOUR))
+
+
+def steps_ahead(factor: float = 1.0) -> Panel:
+    """What is known of the 24 steps after row 500 of the covered panel."""
+    panel = covered_panel().until(524 * HOUR)
+    ahead = panel.rows(panel.lengths - 24, panel.lengths)
+    values = ahead.covariates.values.copy()
+    values[:, 1] *= factor
+    return replace(ahead, covariates=replace(ahead.covariates, values=values))
 
 
 def price_panel() -> Panel:
@@ -102,6 +143,56 @@ def test_a_shorter_horizon_is_a_prefix(name):
     np.testing.assert_array_equal(whole.mean[:, :5], part.mean)
     with pytest.raises(UsageError, match="25"):
         fitted(name).predict(horizon=25)
+
+
+@each_model
+def test_covariates_of_every_role_are_taken(name):
+    panel = covered_panel().until(500 * HOUR)
+    forecast = fitted_beside(name).predict(panel, levels=LEVELS, future=steps_ahead())
+    assert forecast.quantiles.shape == (3, 24, len(LEVELS))
+    assert np.isfinite(forecast.quantiles).all()
+    again = store.loads(store.dumps(fitted_beside(name)))
+    assert store.dumps(again) == store.dumps(fitted_beside(name))
+    theirs = again.predict(panel, levels=LEVELS, future=steps_ahead())
+    np.testing.assert_array_equal(theirs.quantiles, forecast.quantiles)
+
+
+@each_model
+def test_known_covariates_ahead_count_where_they_are_used(name):
+    panel, model = covered_panel().until(500 * HOUR), fitted_beside(name)
+    warm, cold = (model.predict(panel, future=steps_ahead(f)).mean for f in (1.3, 0.7))
+    uses = "known" in FAMILIES[name].covariates
+    assert uses == (not np.array_equal(warm, cold))
+    assert uses == bool(model.model.setting.known)
+
+
+@each_model
+def test_update_with_covariates_in_pieces_equals_one_pass(name):
+    panel, base = covered_panel(), fitted_beside(name)
+    one = base.update(panel)
+    two = base.update(panel.until(501 * HOUR)).update(panel.until(540 * HOUR)).update(panel)
+    for key, array in one.state.items():
+        np.testing.assert_allclose(two.state[key], array, rtol=1e-6, atol=1e-9, err_msg=key)
+    np.testing.assert_array_equal(one.beside, two.beside)
+
+
+@each_model
+def test_later_past_covariates_and_values_are_never_seen(name, monkeypatch):
+    monkeypatch.setattr("forecast.backtest.with_baselines", lambda models, prices: models)
+    panel, task = covered_panel(460), Task(horizon=24, windows=2, stride=30)
+    first = int(plan_windows(panel, task).cutoffs.min())
+    noisy = panel.covariates.values.copy()
+    late = panel.all_times() > first
+    rng = np.random.default_rng(5)
+    noisy[late, 3] = rng.normal(size=late.sum()) * 100
+    values = np.where(late, rng.uniform(50, 150, len(late)), panel.values)
+    other = replace(panel, values=values, covariates=Covariates(COLUMNS, noisy))
+    options = {"settings": {name: SMALL.get(name, {})}}
+    ours, theirs = (run(p, task, [name], options=options) for p in (panel, other))
+    assert ours.runs[name].failed is None
+    one = np.flatnonzero(ours.cutoff == first)
+    assert len(one)
+    np.testing.assert_array_equal(ours.runs[name].quantiles[one], theirs.runs[name].quantiles[one])
 
 
 @each_model

@@ -77,16 +77,24 @@ def test_rows_off_the_grid_are_refused():
         replay.reclock(mixed, HOURLY)
 
 
+def none(rows):
+    return np.zeros((len(rows.values), 0))
+
+
 def walk(horizon=3):
     return Naive(NaiveConfig(), Setting(horizon), {"deviation": np.ones(2)})
 
 
 def test_absorbing_ragged_rows_equals_one_series_at_a_time():
     rows = panel([10, 4])
-    both = replay.absorb(walk(), walk().start(np.array([0, 1])), rows, Transform(), np.ones(2))
+    both = replay.absorb(
+        walk(), walk().start(np.array([0, 1])), rows, Transform(), np.ones(2), none(rows)
+    )
     for i in range(2):
         single = rows.select([i])
-        alone = replay.absorb(walk(), walk().start(np.array([i])), single, Transform(), np.ones(1))
+        alone = replay.absorb(
+            walk(), walk().start(np.array([i])), single, Transform(), np.ones(1), none(single)
+        )
         for name, array in alone.items():
             np.testing.assert_array_equal(array[0], both[name][i])
 
@@ -94,8 +102,10 @@ def test_absorbing_ragged_rows_equals_one_series_at_a_time():
 def test_windows_see_only_what_was_before():
     rows, model = panel([20, 20]), walk()
     before = rows.rows(np.zeros(2, np.int64), rows.lengths - 8)
-    state = replay.absorb(model, model.start(np.arange(2)), before, Transform(), np.ones(2))
-    quantiles, scale, truth = replay.windows(model, state, rows, rows.values, 8, 3)
+    state = replay.absorb(
+        model, model.start(np.arange(2)), before, Transform(), np.ones(2), none(before)
+    )
+    quantiles, scale, truth = replay.windows(model, state, rows, rows.values, 8, 3, none(rows))
     assert quantiles.shape[:3] == (3, 2, 3)
     np.testing.assert_array_equal(quantiles[:, 0, 0, 7], [11, 14, 17])
     np.testing.assert_array_equal(truth[0, 0], [12, 13, 14])

@@ -100,6 +100,9 @@ def benchmark(
     id_: shared.IdColumn = None,
     time: shared.TimeColumn = None,
     value: shared.ValueColumn = None,
+    known: shared.Known = None,
+    past: shared.Past = None,
+    static: shared.Static = None,
     timezone: shared.Timezone = None,
     closures: shared.Closures = None,
     seed: shared.Seed = 0,
@@ -125,6 +128,7 @@ def benchmark(
         wanted = replace(wanted, reading={**reading, **wanted.reading})
     else:
         reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+        reading |= shared.covariates(known, past, static)
         wanted = Evaluation(
             tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset, reading,
             (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds, seed, transform,

@@ -35,6 +35,9 @@ def check(
     id_: shared.IdColumn = None,
     time: shared.TimeColumn = None,
     value: shared.ValueColumn = None,
+    known: shared.Known = None,
+    past: shared.Past = None,
+    static: shared.Static = None,
     timezone: shared.Timezone = None,
     closures: shared.Closures = None,
 ) -> None:
@@ -55,6 +58,7 @@ def check(
     streams.check_place(output)
     read = partial(shared.read, talk, data, dataset, explain=reading.pop("explain"))
     reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+    reading |= shared.covariates(known, past, static)
     health = doctor.examine(data, read, **reading)
     report = _json(health) if format_ == "json" else _text(health, streams.width() or 80)
     if not fix:

@@ -34,7 +34,7 @@ class Work:
 def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
     """Read the data and check what is wanted of them."""
     from forecast.data.tables import check_calendar
-    from forecast.forecaster import check_levels
+    from forecast.quantiles import check_levels
 
     names = settings.pick_all(",".join(wanted.models))
     options = {
@@ -167,7 +167,7 @@ def columns(result: "Benchmark", levels: tuple[float, ...]) -> Iterator[dict[str
     """Yield all forecasts as columns, one model after the other, failed ones left out."""
     import numpy as np
 
-    from forecast.forecaster import interpolate
+    from forecast.quantiles import interpolate
 
     for name, first in result.runs.items():
         if first.failed is not None:

@@ -45,6 +45,9 @@ def fit(
     id_: shared.IdColumn = None,
     time: shared.TimeColumn = None,
     value: shared.ValueColumn = None,
+    known: shared.Known = None,
+    past: shared.Past = None,
+    static: shared.Static = None,
     timezone: shared.Timezone = None,
     closures: shared.Closures = None,
     seed: shared.Seed = 0,
@@ -73,6 +76,7 @@ def fit(
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
     check_target(target)
     reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
+    reading |= shared.covariates(known, past, static)
     panel = shared.read(talk, data, dataset, **reading)
 
     from forecast import fitting, store
@@ -94,8 +98,11 @@ def fit(
     talk.say(f"transform {shape.name}: {shape.reason}")
     for note in structure.notes(forecaster):
         talk.say(f"Note: {note}")
+    for sentence in shared.unused(family.name, forecaster.record):
+        talk.say(sentence)
     talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
-    talk.say(f"Next: forecast predict {target}")
+    ahead = " --future FILE" if forecaster.coding.sources("known") else ""
+    talk.say(f"Next: forecast predict {target}{ahead}")
 
 
 def beside(checkpoints: Path) -> Path | None:

@@ -15,6 +15,7 @@ from forecast.cli import shared, streams
 from forecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
+    from forecast.forecaster import Forecaster
     from forecast.stream.follower import Follower
     from forecast.stream.keeper import Keeper
 
@@ -98,6 +99,7 @@ def follow(
     with ExitStack() as stack:
         claim = None if no_save else stack.enter_context(Claim(model))
         forecaster = store.load(model)
+        _check_alone(forecaster)
         if closures is not None:
             forecaster = replace(forecaster, clock=forecaster.clock.with_closures(closures))
         stream = Stream(forecaster, horizon, levels, adapt)
@@ -113,6 +115,15 @@ def follow(
         ended = _Loop(talk, follower, keeper, period).run()
     if ended:
         raise typer.Exit(ended)
+
+
+def _check_alone(forecaster: "Forecaster") -> None:
+    if len(forecaster.coding):
+        names = ", ".join(column.name for column in forecaster.coding.columns)
+        raise UsageError(
+            f"`follow` reads values alone; the model was fitted with {names}",
+            hint="fit it without covariates, or call `forecast predict MODEL ROWS` again and again",
+        )
 
 
 def seconds(flag: str, text: str) -> float:

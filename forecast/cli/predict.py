@@ -36,6 +36,10 @@ def predict(
         Format | None, typer.Option("--format", "-f", help="Default: by the name of FILE, or csv.")
     ] = None,
     closures: shared.Closures = None,
+    future: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Known covariates of the steps to come."),
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the stored state.")] = False,
     output: shared.Output = None,
 ) -> None:
@@ -44,10 +48,13 @@ def predict(
     \b
     forecast predict load.safetensors > tomorrow.csv
     { head -1 load.csv; tail -n 1000 load.csv; } | forecast predict load.safetensors
+    forecast predict load.safetensors newest.csv --future weather.csv
 
     Forecast the steps that follow the newest rows. Rows the model has seen are skipped, later
     ones are absorbed, a header is not needed. Without rows it forecasts from where the fit ended.
-    The model file is never written.
+    What a model knows of the steps to come stands in `--future`, a row for each step (and series,
+    where there is a column of ids), or in rows of ROWS after the last value. The model file is
+    never written.
     """
     from forecast import store
     from forecast.data import writing
@@ -60,7 +67,8 @@ def predict(
     newest = _newest(talk, rows, forecaster, reading)
     if newest is not None and not fresh:
         shared.warn_of_rewritten_rows(talk, forecaster.rewritten(newest))
-    result = forecaster.predict(newest, horizon, levels, fresh)
+    given = None if future is None else _future(talk, future, forecaster, reading)
+    result = forecaster.predict(newest, horizon, levels, fresh, given)
     kind = format_ or streams.format_of(output, get_args(Format), "csv")
     streams.emit(writing.render(result, kind, layout), output)
 
@@ -69,7 +77,30 @@ def _newest(
     talk: shared.Talk, rows: str | None, forecaster: "Forecaster", reading: shared.Reading
 ) -> "Panel | None":
     """Return the rows given, or None to forecast from the stored state."""
+    from forecast.data.roles import ROLES
+
     if rows is None and streams.stdin_holds() != "data":
         return None
+    reading = reading | {role: forecaster.coding.sources(role) for role in ROLES}
     panel = shared.read(talk, rows, layout=forecaster.layout, clock=forecaster.clock, **reading)
     return panel if len(panel) else None
+
+
+def _future(
+    talk: shared.Talk, table: str, forecaster: "Forecaster", reading: shared.Reading
+) -> "Panel | None":
+    """Return the known covariates of steps to come; None for a model that uses none."""
+    from forecast.data import tables
+
+    names = forecaster.coding.sources("known")
+    if not names:
+        talk.say(f"Warning: {forecaster.family} makes no use of `--future {table}`")
+        return None
+    reading = {name: asked for name, asked in reading.items() if name != "explain"}
+    panel = tables.read(
+        streams.stdin() if table == "-" else table, layout=forecaster.layout,
+        clock=forecaster.clock, known=names, future=True, **reading,
+    )  # fmt: skip
+    for note in panel.notes:
+        talk.say(note)
+    return panel

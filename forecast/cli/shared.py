@@ -50,6 +50,16 @@ Closures = Annotated[
     str | None,
     typer.Option(metavar="FILE", help="Days to come on which trading rests, one date a line."),
 ]
+Known = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMNS", help="Covariates known ahead too: `temperature,holiday`."),
+]
+Past = Annotated[
+    str | None, typer.Option(metavar="COLUMNS", help="Covariates observed like the values.")
+]
+Static = Annotated[
+    str | None, typer.Option(metavar="COLUMNS", help="Covariates constant for each series.")
+]
 Transform = Annotated[
     str, typer.Option(metavar="NAME", help="auto, none, log, diff or log-diff (prices).")
 ]
@@ -249,6 +259,35 @@ def columns(
     """Return the options that say how to read a table, as `tables.read` takes them."""
     steps = None if season is None else integers("--season", season)
     return {"id": id_, "time": time, "value": value, "season": steps, **others}
+
+
+def covariates(known: str | None, past: str | None, static: str | None) -> dict[str, Any]:
+    """Return the names of covariates, as `tables.read` takes them."""
+    named = {"known": known, "past": past, "static": static}
+    return {role: names("--" + role, text) for role, text in named.items() if text is not None}
+
+
+def names(flag: str, text: str) -> tuple[str, ...]:
+    """Return the names of columns in `text`, `temperature,holiday`."""
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
+        raise UsageError(f"`{flag} {text}` is not a list of columns",
+                         hint=f"such as `{flag} temperature,holiday`")  # fmt: skip
+    return parts
+
+
+def unused(model: str, record: dict[str, Any]) -> list[str]:
+    """Return what there is to say about covariates that `model` does not use, or that tell nothing.
+
+    `record` is that of a fitted forecaster.
+    """
+    found = record.get("covariates", {})
+    lines = [f"{model} makes no use of {', '.join(found['not used'])}"] if found.get("not used") \
+        else []  # fmt: skip
+    return lines + [
+        f"Warning: `{name}` has one value in all rows of the fit, so nothing is learnt from it"
+        for name in found.get("constant", ())
+    ]
 
 
 def stem(data: str | None, dataset: str | None) -> str:

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from forecast.data import arrow, numbers
 from forecast.data.clock import Times
+from forecast.data.covariates import Column, Covariates
 from forecast.data.dates import Stamps
 from forecast.data.moments import combined, iso, means
-from forecast.data.numbers import POINT, BadNumberError, Style
+from forecast.data.numbers import POINT, BadNumberError, Style, is_missing
 from forecast.data.reader import Reader
 from forecast.data.stamps import EPOCHS
 from forecast.data.wanted import Decision
 
+LARGEST = 1e100  # beyond it sums of squares overflow
 _POINTED = re.compile(r"[+-]?(0?\.\d+|0\.\d*|\d+\.(\d{0,2}|\d{4,})|\d{4,}\.\d*)([eE][+-]?\d+)?")
 
 
@@ -32,6 +34,7 @@ class Cells:
     times: Times | None  # (R,); None without a time column
     values: list[NDArray[np.float64]]  # a column (R,) each, NaN where missing
     stamps: Stamps
+    covariates: Covariates | None = None  # (R, C)
     kept: NDArray[np.bool_] | None = None  # (R,) records that are rows; None: all
     decisions: tuple[Decision, ...] = ()
     dates: str = ""  # how timestamps were written, as `--date-format` says it
@@ -52,14 +55,17 @@ def parse(reader: Reader) -> Cells:
     except pa.ArrowInvalid:
         columns = reader.text()
     layout = reader.layout
+    height = len(next(iter(columns.values())))
     try:  # each column is let go once it is converted
-        values, style, written = _values(reader, [columns.pop(k) for k in layout.values])
+        found, style, written = _numbers(reader, [columns.pop(k) for k in layout.numbers])
     except BadNumberError as bad:
-        raise reader.error(bad.message, bad.row, layout.values[bad.column], bad.hint) from None
+        raise reader.error(bad.message, bad.row, layout.numbers[bad.column], bad.hint) from None
+    values = found[: len(layout.values)] or [np.full(height, np.nan)]
+    beside = _beside(reader, columns, found[len(layout.values) :], height)
     moments = combined(reader, columns, holds, values)
     names, codes = _ids(reader, columns)
     return Cells(
-        names, codes, moments.times, values, moments.stamps, moments.kept,
+        names, codes, moments.times, values, moments.stamps, beside, moments.kept,
         (*moments.decisions, written), moments.dates, style.decimal,
     )  # fmt: skip
 
@@ -71,7 +77,8 @@ def _types(reader: Reader, holds: str) -> dict[int, Any]:
     text = pa.dictionary(pa.int32(), pa.string())
     layout = reader.layout
     number = pa.float64() if _plain(reader) else pa.string()
-    types = dict.fromkeys(layout.values, number)
+    types = dict.fromkeys(layout.numbers, number)
+    types.update({place: text for _, place, is_text in layout.beside if is_text})
     types.update(dict.fromkeys(layout.timed, text))
     if layout.id is not None:
         types[layout.id] = text
@@ -89,23 +96,59 @@ def _plain(reader: Reader) -> bool:
         return False
     if reader.wanted.decimal == "." or reader.sheet.delimiter in ",\t":
         return True
-    cells = (cell for k in reader.layout.values for cell in reader.column(k))
+    cells = (cell for k in reader.layout.numbers for cell in reader.column(k))
     return any(_POINTED.fullmatch(cell) for cell in cells)
 
 
-def _values(
+def _numbers(
     reader: Reader, columns: list[Any]
 ) -> tuple[list[NDArray[np.float64]], Style, Decision]:
     """Return the columns of numbers, and how they were read."""
     import pyarrow as pa
 
     asked = reader.wanted.decimal
+    if not columns:
+        return [], POINT, Decision("", "no column of numbers")
     if all(pa.types.is_floating(column.type) for column in columns):
         values = [arrow.floats(column) for column in columns]
         if not asked:
             numbers.check_ruins(values)
         return values, POINT, Decision("", "numbers with a decimal point: every cell is one")
     return numbers.convert(columns, reader.sheet.delimiter, asked, reader.layout.decimal)
+
+
+def _beside(
+    reader: Reader, columns: dict[int, Any], numbers: list[NDArray[np.float64]], height: int
+) -> Covariates | None:
+    """Return the covariates: those of `numbers`, and those of text that are left in `columns`."""
+    layout, left = reader.layout, iter(numbers)
+    if not layout.beside:
+        return None
+    values, kinds = np.empty((height, len(layout.beside))), []
+    for k, (role, place, text) in enumerate(layout.beside):
+        texts = None
+        if text:
+            texts, values[:, k] = _texts(columns.pop(place))
+        else:
+            values[:, k] = next(left)
+        kinds.append(Column(layout.columns[place], role, texts))
+        wild = np.abs(values[:, k]) > LARGEST
+        if wild.any():
+            raise reader.error(
+                f"an infinite value, or one beyond {LARGEST:g}", int(wild.argmax()), place,
+                "correct it, or leave it empty",
+            )  # fmt: skip
+    return Covariates(tuple(kinds), values)
+
+
+def _texts(column: Any) -> tuple[tuple[str, ...], NDArray[np.float64]]:
+    """Return the texts of a column, sorted, and which each row has (R,), NaN where missing."""
+    written, codes = arrow.categories(column)
+    plain = ["" if is_missing(text) else " ".join(text.split()) for text in written]
+    texts = sorted(set(plain) - {""})
+    number = {text: float(k) for k, text in enumerate(texts)} | {"": np.nan}
+    place = np.array([number[text] for text in plain])
+    return tuple(texts), place[codes]
 
 
 def _ids(

@@ -15,7 +15,16 @@ from forecast.data.header import (
     VALUE_NAMES,
     generated,
 )
-from forecast.data.layout import CLOCK, MANY, Layout, is_integer, remembered, run_of, whole_day
+from forecast.data.layout import (
+    CLOCK,
+    MANY,
+    Layout,
+    is_integer,
+    named_beside,
+    remembered,
+    run_of,
+    whole_day,
+)
 from forecast.data.numbers import is_measure, is_missing, is_number
 from forecast.data.sheet import Sheet
 from forecast.data.wanted import Decision, Wanted
@@ -35,14 +44,23 @@ def recognise(
     if headed:
         given = (name.strip() for name in sheet.sample[0])
         names = tuple(name or stand_in for name, stand_in in zip(given, names, strict=True))
+    wanted = remembered(wanted, known, names)
     finder = _Finder(sheet, names, int(headed))
-    wanted = remembered(wanted, known, finder.names)
+    beside = named_beside(wanted, known, names, finder.cells, sheet)
+    finder = replace(finder, beside=tuple(place for _, place, _ in beside))
     why: list[Decision] = []
-    layout = finder.timed(wanted)
+    layout = replace(finder.timed(wanted), beside=beside)
     layout = replace(layout, id=finder.id(wanted, layout))
     if known is not None:
         layout = replace(layout, dates=known.dates, decimal=known.decimal)
+    if wanted.future:
+        return layout, [Decision("", "known covariates of steps to come; no values are needed")]
     sequence = finder.sequence(layout, wanted)
+    if sequence is not None and beside:
+        raise sheet.error(
+            f"covariates beside the layout {sequence.kind}", 0,
+            hint="write a long table, a row per timestamp; or say `--input-layout long`",
+        )  # fmt: skip
     if sequence is not None:
         layout = sequence
         why.append(
@@ -75,6 +93,11 @@ class _Finder:
     sheet: Sheet
     names: tuple[str, ...]
     first: int  # number of the first record that is a row
+    beside: tuple[int, ...] = ()  # columns that are covariates
+
+    def free(self, *taken: int | None) -> list[int]:
+        """Return the columns without those `taken`, and without covariates."""
+        return [k for k in range(len(self.names)) if k not in (*taken, *self.beside)]
 
     def cells(self, k: int) -> list[str]:
         """Return what the first rows hold in column `k`, without what is missing."""
@@ -93,7 +116,7 @@ class _Finder:
             usual = (asked.lower(),)
         lower = [name.lower() for name in self.names]
         for name in usual:
-            places = [k for k, n in enumerate(lower) if n == name and k not in taken]
+            places = [k for k, n in enumerate(lower) if n == name and k in self.free(*taken)]
             if asked is not None:
                 places = [k for k in places if self.names[k] == asked]
             if len(places) > 1:
@@ -112,7 +135,7 @@ class _Finder:
         named = self.find(wanted.id, ID_NAMES, layout.timed)
         if wanted.id is not None:
             return named
-        free = [k for k in range(len(self.names)) if k not in (named, *layout.timed)]
+        free = self.free(named, *layout.timed)
         others = [k for k in free if self.names[k].lower().endswith("_id")]
         others += [k for k in free if self.names[k].lower() in GROUP_NAMES and self._groups(k)]
         if not self.first:
@@ -144,7 +167,7 @@ class _Finder:
         parts = self._parts()
         if wanted.time is not None:
             return replace(layout, time=time, parts=self._finer(time, parts))
-        units = {k: self._resolution(k) for k in range(len(self.names)) if k != id_}
+        units = {k: self._resolution(k) for k in self.free(id_)}
         fine = [k for k, unit in units.items() if unit == "time"]
         dated = [k for k, unit in units.items() if unit is not None]
         if fine:
@@ -197,7 +220,7 @@ class _Finder:
         """Return the layout if the values of a day or of a series stand in one row, else None."""
         if wanted.layout in ("long", "wide") or wanted.value is not None:
             return None
-        free = [k for k in range(len(self.names)) if k not in (layout.id, *layout.timed)]
+        free = self.free(layout.id, *layout.timed)
         run = whole_day(self.names, free)
         if wanted.layout == "hours" or (run and layout.timed and wanted.layout is None):
             return replace(layout, kind="hours", values=run or self._numbers(layout))
@@ -234,7 +257,7 @@ class _Finder:
 
     def numeric(self, layout: Layout) -> tuple[int, ...]:
         """Return the columns that hold numbers or nothing, apart from ids and timestamps."""
-        free = [k for k in range(len(self.names)) if k not in (layout.id, *layout.timed)]
+        free = self.free(layout.id, *layout.timed)
         dated = [k for k in free if self._is_calendar(k)] if layout.timed else []
         cells = {k: self.cells(k) for k in free}
         found = [k for k in free if k not in dated and all(map(is_number, cells[k]))]
@@ -263,7 +286,7 @@ class _Finder:
 
     def _numbers(self, layout: Layout) -> tuple[int, ...]:
         """Return the columns that mostly hold numbers, apart from ids and timestamps."""
-        free = [k for k in range(len(self.names)) if k not in (layout.id, *layout.timed)]
+        free = self.free(layout.id, *layout.timed)
         return tuple(k for k in free if self.cells(k) and not self._is_text(k))
 
     def _is_text(self, k: int) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data import frequency, zones
+from forecast.data.beside import check_static
 from forecast.data.clock import DAY, YEAR, Clock, default_seasons
 from forecast.data.panel import Panel
 from forecast.data.rows import Origin, Rows, spoken, zoned
@@ -41,13 +42,15 @@ def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> 
     codes = rows.codes if np.all(place[1:] > place[:-1]) else place[rows.codes]
     rows, back, notes = _sorted(rows, codes)
     _check_duplicates(rows, back)
+    check_static(rows, back)
     lengths = np.bincount(rows.codes, minlength=len(rows.ids))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     known = clock
     even = _even(rows.times, offsets)
     clock = _clock(rows, offsets, back, even) if known is None else _agreed(rows, known, even)
     if even == clock.step and clock.kind in ("fixed", "index") and not clock.civil:
-        panel = Panel(rows.ids, rows.values, offsets, rows.times[offsets[:-1]], clock)
+        panel = Panel(rows.ids, rows.values, offsets, rows.times[offsets[:-1]], clock,
+                      covariates=rows.covariates)  # fmt: skip
         share = 1.0
     else:
         panel = _placed(rows, offsets, clock, back)
@@ -109,8 +112,11 @@ def _sorted(rows: Rows, codes: Ints) -> tuple[Rows, Ints | None, tuple[str, ...]
         notes = (f"rows were not in order of time: {moved:,} of {len(times):,} sorted",)
         codes, times, values = codes[late], times[late], values[late]
         back = late if back is None else back[late]
-    ids = tuple(sorted(rows.ids))
-    return replace(rows, ids=ids, codes=codes, times=times, values=values), back, notes
+    ids, beside = tuple(sorted(rows.ids)), rows.covariates
+    if back is not None and beside is not None:
+        beside = beside.take(back)
+    rows = replace(rows, ids=ids, codes=codes, times=times, values=values, covariates=beside)
+    return rows, back, notes
 
 
 def _came_from(back: Ints | None, row: int) -> int:
@@ -213,7 +219,8 @@ def _placed(rows: Rows, offsets: Ints, clock: Clock, back: Ints | None) -> Panel
     """Return the panel with the rows on their steps and NaN on the steps between."""
     starts = rows.times[offsets[:-1]]
     if not clock.complete:
-        return Panel(rows.ids, rows.values, offsets, starts, clock, rows.times)
+        return Panel(rows.ids, rows.values, offsets, starts, clock, rows.times,
+                     covariates=rows.covariates)  # fmt: skip
     step = frequency.places(clock, rows.times, offsets)
     if step.min() < 0:
         raise _off_grid(rows, offsets, clock, back, step)
@@ -223,13 +230,14 @@ def _placed(rows: Rows, offsets: Ints, clock: Clock, back: Ints | None) -> Panel
     ):
         raise _too_wide(rows, back, step)
     if int(lengths.sum()) == len(step):
-        return Panel(rows.ids, rows.values, offsets, starts, clock)
+        return Panel(rows.ids, rows.values, offsets, starts, clock, covariates=rows.covariates)
     if lengths.astype(float).sum() > (FILL_FACTOR + 1) * len(step) + FILL_FREE:
         raise _too_wide(rows, back, step)
     wide = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    values = np.full(int(wide[-1]), np.nan)
-    values[wide[:-1][rows.codes] + step] = rows.values
-    return Panel(rows.ids, values, wide, starts, clock)
+    values, place = np.full(int(wide[-1]), np.nan), wide[:-1][rows.codes] + step
+    values[place] = rows.values
+    beside = rows.covariates and rows.covariates.spread(place, len(values))
+    return Panel(rows.ids, values, wide, starts, clock, covariates=beside)
 
 
 def _off_grid(rows: Rows, offsets: Ints, clock: Clock, back: Ints | None, step: Ints) -> DataError:

@@ -1,13 +1,16 @@
 """What each column of a table is: ids, timestamps, values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
 from forecast.data import stamps
-from forecast.data.wanted import Kind, Wanted
+from forecast.data.numbers import is_number
+from forecast.data.roles import ROLES, Role
+from forecast.data.sheet import Sheet
+from forecast.data.wanted import Kind, Wanted, located
 
 MANY = 8  # columns in sequence that are steps of one series
 CLOCK = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)(:00)?")
@@ -22,7 +25,8 @@ class Layout:
     Several `values` make a wide table: each is a series called after its column. With `hours`
     they are the steps of a day, with `rows` all steps of a series. `parts` are columns that hold
     a part of the timestamp each, with what they hold. `dates` and `decimal` say how the table was
-    written, for later rows that may be read in several ways.
+    written, for later rows that may be read in several ways. `beside` are the covariates: role,
+    place, and whether they are texts.
     """
 
     columns: tuple[str, ...]
@@ -33,6 +37,7 @@ class Layout:
     parts: tuple[tuple[str, int], ...] = ()
     dates: str = ""
     decimal: str = ""
+    beside: tuple[tuple[Role, int, bool], ...] = ()
 
     @classmethod
     def restored(cls, kept: Mapping[str, Any]) -> "Layout":
@@ -40,14 +45,22 @@ class Layout:
         known = {name: kept[name] for name in (f.name for f in fields(cls)) if name in kept}
         for name in ("columns", "values"):
             known[name] = tuple(known[name])
-        known["parts"] = tuple((role, place) for role, place in known.get("parts", ()))
+        for name in ("parts", "beside"):
+            known[name] = tuple(tuple(each) for each in known.get(name, ()))
         return cls(**known)
 
     @property
     def used(self) -> tuple[int, ...]:
         """Places of the columns that are read."""
         parts = (place for _, place in self.parts)
-        return tuple(k for k in (self.id, self.time, *parts, *self.values) if k is not None)
+        beside = (place for _, place, _ in self.beside)
+        every = (self.id, self.time, *parts, *beside, *self.values)
+        return tuple(k for k in every if k is not None)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Places of the columns of numbers, those of values first."""
+        return (*self.values, *(place for _, place, text in self.beside if not text))
 
     @property
     def timed(self) -> tuple[int, ...]:
@@ -63,13 +76,17 @@ class Layout:
     def spoken(self) -> str:
         """Say in words what was recognised."""
         names = [f"`{name}`" for name in self.value_names]
+        parts: list[str] = []
         if self.kind in ("hours", "rows") and len(names) > 1:
             what = "a day" if self.kind == "hours" else "a series"
-            parts = [f"{what} per row, values {names[0]} to {names[-1]}"]
-        else:
+            parts.append(f"{what} per row, values {names[0]} to {names[-1]}")
+        elif names:
             more = f" and {len(names) - 3:,} more" if len(names) > 4 else ""
             plural = "values " if len(names) > 1 else "value "
-            parts = [plural + ", ".join(names[: 3 if more else 4]) + more]
+            parts.append(plural + ", ".join(names[: 3 if more else 4]) + more)
+        for role in ROLES:
+            own = [f"`{self.columns[k]}`" for r, k, _ in self.beside if r == role]
+            parts += [f"{role} {', '.join(own)}"] if own else []
         if self.timed:
             parts.insert(0, "time " + ", ".join(f"`{self.columns[k]}`" for k in self.timed))
         if self.id is not None:
@@ -139,6 +156,35 @@ def remembered(wanted: Wanted, known: Layout | None, names: Sequence[str]) -> Wa
     single = len(known.values) == 1 and known.kind in ("long", "wide")
     places["value"] = known.values[0] if single else None
     found = {role: known.columns[k] for role, k in places.items() if k is not None}
-    fresh = {role: name for role, name in found.items()
-             if getattr(wanted, role) is None and name in names}  # fmt: skip
+    fresh: dict[str, Any] = {role: name for role, name in found.items()
+                             if getattr(wanted, role) is None and name in names}  # fmt: skip
+    if not wanted.beside:
+        fresh["beside"] = tuple((role, known.columns[k]) for role, k, _ in known.beside
+                                if role == "known" or not wanted.future)  # fmt: skip
     return replace(wanted, **fresh)
+
+
+def named_beside(
+    wanted: Wanted,
+    known: Layout | None,
+    names: Sequence[str],
+    cells: Callable[[int], list[str]],
+    sheet: Sheet,
+) -> tuple[tuple[Role, int, bool], ...]:
+    """Return the covariates: role, place, and whether they are texts, by role.
+
+    `cells` gives what the first rows of a column hold. Raises DataError for a column that is not
+    there.
+    """
+    kinds = {known.columns[k]: text for _, k, text in known.beside} if known else {}
+    found = []
+    for role, name in sorted(wanted.beside, key=lambda each: ROLES.index(each[0])):
+        if names.count(name) != 1:
+            wrong = "columns are called so" if name in names else "no column is called so"
+            shown = ", ".join(names[:50]) + (" ..." if len(names) > 50 else "")
+            raise located(sheet.name, f"{role} covariate: {wrong}", None, name,
+                          hint=f"its columns: {shown}")  # fmt: skip
+        place = names.index(name)
+        text = kinds.get(name, not all(map(is_number, cells(place))))
+        found.append((role, place, text))
+    return tuple(found)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.clock import Clock, Times
+from forecast.data.covariates import Column, Covariates
 from forecast.data.layout import Layout
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Panel:
     reasons: tuple[str, ...] = ()  # and why
     source: str = "data"  # the file, for messages
     layout: Layout | None = None  # the columns of the file, to read rows without a header
+    covariates: Covariates | None = None  # columns beside the values, (T, C)
+    future: "Panel | None" = None  # rows after the last values: what is known of steps to come
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -86,8 +89,9 @@ class Panel:
         starts = self._times_at(np.minimum(first, np.maximum(self.lengths - 1, 0)))
         times = None if self.times is None else self.times[source]
         return replace(
-            self, values=self.values[source], offsets=offsets, starts=starts, times=times
-        )
+            self, values=self.values[source], offsets=offsets, starts=starts, times=times,
+            covariates=self.covariates and self.covariates.take(source),
+        )  # fmt: skip
 
     def until(self, cutoff: int) -> "Panel":
         """Return the rows at or before `cutoff`."""
@@ -109,6 +113,7 @@ class Panel:
             offsets=offsets,
             starts=self.starts[keep],
             times=None if self.times is None else self.times[source],
+            covariates=self.covariates and self.covariates.take(source),
             order=order[order >= 0],
         )
 
@@ -136,6 +141,9 @@ class Panel:
             ds = ds.astype("M8[us]")
         ids = np.repeat(np.array(self.ids, object), self.lengths)
         frame = pd.DataFrame({"unique_id": ids, "ds": ds, "y": self.values})
+        for k, column in enumerate(self.covariates.columns if self.covariates else ()):
+            assert self.covariates is not None
+            frame[column.name] = _written(column, self.covariates.values[:, k])
         if self.clock.zone is not None:
             frame["ds"] = frame["ds"].dt.tz_localize("UTC").dt.tz_convert(self.clock.zone)
         rank = np.argsort(self.order) if len(self.order) else np.arange(len(self))
@@ -144,9 +152,13 @@ class Panel:
 
 
 def assemble(
-    names: Iterable[str], series: Iterable[Floats], starts: Iterable[int], clock: Clock
-) -> Panel:
-    """Build a panel from one array per series on a complete clock; ids must be unique."""
+    names: Iterable[str], series: Iterable[Floats], starts: Iterable[int], clock: Clock,
+    columns: tuple[Column, ...] = (), beside: Iterable[Floats] = (),
+) -> Panel:  # fmt: skip
+    """Build a panel from one array per series on a complete clock; ids must be unique.
+
+    `beside` are the covariates called `columns`, one array (rows, C) per series.
+    """
     names, arrays = list(names), [np.asarray(s, np.float64) for s in series]
     rank = sorted(range(len(names)), key=names.__getitem__)
     lengths = [len(arrays[i]) for i in rank]
@@ -159,4 +171,19 @@ def assemble(
         starts=np.array(list(starts), np.int64)[rank],
         clock=clock,
         order=order,
+        covariates=_side_by_side(columns, list(beside), rank) if columns else None,
     )
+
+
+def _side_by_side(
+    columns: tuple[Column, ...], arrays: Sequence[Floats], rank: Sequence[int]
+) -> Covariates:
+    return Covariates(columns, np.concatenate([np.asarray(arrays[i], np.float64) for i in rank]))
+
+
+def _written(column: Column, values: Floats) -> Any:
+    """Return a column as it came: numbers, or texts with None where missing."""
+    if column.texts is None:
+        return values
+    texts = np.array([*column.texts, None], object)
+    return texts[np.where(np.isnan(values), -1, np.nan_to_num(values)).astype(np.int64)]

@@ -66,7 +66,7 @@ class Reader:
 
         text = pa.dictionary(pa.int32(), pa.string())
         types = dict.fromkeys(self.layout.used, text)
-        types.update(dict.fromkeys(self.layout.values, pa.string()))
+        types.update(dict.fromkeys(self.layout.numbers, pa.string()))
         try:
             return self.table(types)
         except pa.ArrowInvalid as error:

@@ -22,6 +22,7 @@ from forecast.data.stamps import BadStampError
 from forecast.errors import DataError
 
 Ints = NDArray[np.int64]
+EVERY = ""  # the id of rows that hold for all series
 Kept = Ints | None  # which of the R W rows, in which order; None: all
 
 
@@ -41,14 +42,16 @@ class Origin:
     def error(
         self, message: str, row: int | None = None, role: str | None = None, hint: str | None = None
     ) -> DataError:
-        """Return the error that names row `row` and the column that plays `role`."""
+        """Return the error that names row `row` and the column of `role`, or so called."""
         if row is None:
             return self.reader.sheet.error(message, hint=hint)
         column, record = divmod(row if self.kept is None else int(self.kept[row]), self.height)
         layout = self.reader.layout
-        place: int | None = layout.values[column]
+        place: int | None = next(iter(layout.values[column:]), None)
         if role == "time" and layout.kind != "rows":
             place = next(iter(layout.timed), None)
+        elif role not in (None, "time", "value"):
+            place = layout.columns.index(role)
         return self.reader.error(message, record, place, hint)
 
     def lines(self, rows: Ints) -> list[int]:
@@ -75,7 +78,8 @@ def rows(cells: Cells, reader: Reader) -> Rows:
         times = _numbers(codes) if cells.times is None else np.tile(cells.times, width)
         kept = _without_empty(cells) if kept is None and width > 1 else kept
     values = np.concatenate(cells.values) if width > 1 else cells.values[0]
-    whole = Rows(names, codes, times, values, written, Origin(reader, height))
+    beside = cells.covariates and cells.covariates.take(np.arange(len(values)) % height)
+    whole = Rows(names, codes, times, values, written, Origin(reader, height), beside)
     return whole if kept is None else _only(whole, kept)
 
 
@@ -85,6 +89,8 @@ def _without_empty(cells: Cells) -> Kept:
     A record without any value says no more than an absent one does.
     """
     known = np.zeros(len(cells.values[0]), np.bool_)
+    if cells.covariates is not None:
+        return None
     for column in cells.values:
         known |= ~np.isnan(column)
     if known.all() or not known.any() or cells.times is None:
@@ -113,6 +119,7 @@ def _only(whole: Rows, kept: Ints) -> Rows:
     return Rows(
         tuple(whole.ids[k] for k in left), codes.astype(np.int64), whole.times[kept],
         whole.values[kept], whole.stamps, replace(origin, kept=kept),
+        whole.covariates and whole.covariates.take(kept),
     )  # fmt: skip
 
 
@@ -120,7 +127,7 @@ def _ids(cells: Cells, reader: Reader) -> tuple[tuple[str, ...], Ints]:
     """Return the series of a long or a wide table: by id, else by column."""
     height, width = len(cells.values[0]), len(cells.values)
     if cells.names is None or cells.codes is None:
-        return reader.layout.value_names, np.repeat(np.arange(width), height)
+        return reader.layout.value_names or (EVERY,), np.repeat(np.arange(width), height)
     return cells.names, cells.codes
 
 

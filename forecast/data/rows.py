@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from forecast.data import zones
 from forecast.data.clock import Clock, Times
+from forecast.data.covariates import Covariates
 from forecast.data.dates import Stamps
 from forecast.errors import DataError
 
@@ -44,11 +45,13 @@ class Rows:
     values: Floats  # (T,)
     stamps: Stamps
     origin: Origin
+    covariates: Covariates | None = None
 
     def only(self, kept: Ints) -> "Rows":
         """Return the rows numbered `kept`, every series still named."""
         return replace(self, codes=self.codes[kept], times=self.times[kept],
-                       values=self.values[kept], origin=_Kept(self.origin, kept))  # fmt: skip
+                       values=self.values[kept], origin=_Kept(self.origin, kept),
+                       covariates=self.covariates and self.covariates.take(kept))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

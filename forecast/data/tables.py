@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from forecast.data import cells, columns, dialect, exchanges, header, records, zones
+from forecast.data.beside import settled
 from forecast.data.cells import Cells
 from forecast.data.clock import Clock
 from forecast.data.grid import arrange
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.data.reader import Reader
+from forecast.data.roles import ROLES
 from forecast.data.rows import Rows
 from forecast.data.sheet import Sheet
 from forecast.data.source import Source
@@ -56,6 +58,10 @@ def read(
     decimal: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    known: Sequence[str] = (),
+    past: Sequence[str] = (),
+    static: Sequence[str] = (),
+    future: bool = False,
     mend: Callable[[Rows], Rows] | None = None,
 ) -> Panel:
     """Return the panel that a table holds; every option stands in for what is else found out.
@@ -78,6 +84,11 @@ def read(
         decimal: `.` or `,`.
         delimiter: the character between cells.
         encoding: such as `cp1253`.
+        known: columns known in the future too. Rows after the last value of a series that hold
+            some become the panel's `future`.
+        past: columns observed like the values, up to the cutoff.
+        static: columns constant for each series.
+        future: the table holds known covariates of steps to come, and no values.
         mend: what to do to the rows before they are put in order and checked.
 
     Raises:
@@ -86,8 +97,10 @@ def read(
     """
     zone = None if timezone is None else zones.named(timezone)
     wanted = Wanted(
-        id, time, value, input_layout, date_format, decimal, delimiter, encoding, timezone=zone
-    )
+        id, time, value, input_layout, date_format, decimal, delimiter, encoding, zone,
+        tuple((r, n) for r, names in zip(ROLES, (static, known, past), strict=True) for n in names),
+        future,
+    )  # fmt: skip
     sheet = dialect.open_sheet(source, wanted)
     found, why, headed = _layout(sheet, wanted, layout)
     if len(sheet.sample) == headed:
@@ -105,6 +118,8 @@ def read(
     found = replace(found, dates=parsed.dates, decimal=parsed.decimal)
     notes = (f"{sheet.name}: {_how(parsed, found, decisions)}: {panel.notes[0]}", *panel.notes[1:])
     panel = replace(panel, layout=found, notes=notes, reasons=tuple(d.why for d in decisions))
+    if panel.covariates is not None and not future:
+        panel = settled(panel)
     if closures is not None:
         panel = replace(panel, clock=panel.clock.with_closures(closures))
     return _with_season(panel, season)
@@ -151,6 +166,9 @@ def from_frame(
     value: str | None = None,
     season: int | Sequence[int] | None = None,
     timezone: str | None = None,
+    known: Sequence[str] = (),
+    past: Sequence[str] = (),
+    static: Sequence[str] = (),
 ) -> Panel:
     """Return the panel that a data frame holds, read as its CSV would be.
 
@@ -164,8 +182,8 @@ def from_frame(
     kept = {str(kind.tz) for kind in frame.dtypes if isinstance(kind, pd.DatetimeTZDtype)}
     timezone = kept.pop() if timezone is None and len(kept) == 1 else timezone
     text = frame.to_csv(index=False, date_format=None).encode()
-    panel = read(text, id=id, time=time, value=value, season=season,
-                 timezone=timezone)  # fmt: skip
+    panel = read(text, id=id, time=time, value=value, season=season, timezone=timezone,
+                 known=known, past=past, static=static)  # fmt: skip
     return replace(panel, source="data frame")
 
 

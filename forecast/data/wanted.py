@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from forecast.data.roles import Role
 from forecast.errors import DataError, UsageError
 
 Kind = Literal["long", "wide", "hours", "rows"]
@@ -24,8 +25,18 @@ class Wanted:
     delimiter: str | None = None
     encoding: str | None = None
     timezone: str | None = None
+    beside: tuple[tuple[Role, str], ...] = ()  # covariates, by name
+    future: bool = False  # the table holds known covariates of steps to come, and no values
 
     def __post_init__(self) -> None:
+        for role, name in self.beside:
+            if [other for _, other in self.beside].count(name) > 1:
+                raise UsageError(f"the covariate `{name}` is named twice", hint="give it one role")
+            if name in (self.id, self.time, self.value):
+                raise UsageError(
+                    f"`--{role} {name}` names the column of ids, timestamps or values",
+                    hint="a covariate is another column",
+                )
         object.__setattr__(self, "delimiter", _DELIMITERS.get(self.delimiter or "", self.delimiter))
         object.__setattr__(self, "decimal", _DECIMALS.get(self.decimal or "", self.decimal))
         if self.layout not in (None, *KINDS):

@@ -43,7 +43,7 @@ def inspect(forecaster: Forecaster, rows: Panel | None = None, seed: int = 0) ->
 
 
 def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
-    """Return z (T,), phases (T, S + 1) and the number of the longest series of `rows`."""
+    """Return z (T,), phases (T, S + 1 + E) and the number of the longest series of `rows`."""
     if not len(rows):
         raise DataError("there are no rows", hint="`forecast check DATA` says what is in a table")
     rows = replay.reclock(rows, forecaster.clock)
@@ -53,7 +53,8 @@ def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
     scale = scales(part)[0] if place is None else forecaster.scales[place]
     series = COLD if place is None else int(forecaster.series[place])
     z = forecaster.transform.forward(part.values, np.full(len(part.values), scale))
-    return z, forecaster.clock.phases(part.all_times()), series
+    beside = replay.beside(forecaster.coding, part)
+    return z, replay.sight(forecaster.clock, part.all_times(), beside), series
 
 
 def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
@@ -75,7 +76,8 @@ def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
     back = np.arange(len(z), 0, -1)
     for k, season in enumerate(setting.seasons):
         phases[:, k] = np.mod(phases[:, k] - back / season, 1.0)
-    return z, phases, int(forecaster.series[i])
+    mean = np.zeros((len(z), len(forecaster.coding)))  # covariates of kept rows are not kept
+    return z, np.concatenate([phases, mean], axis=1), int(forecaster.series[i])
 
 
 def _reservoirs(model: ESN, z: Floats, phases: Floats, series: int) -> list[System]:

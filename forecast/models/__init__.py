@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from forecast.data.roles import ROLES, Role
 from forecast.errors import UsageError
 
 
@@ -21,6 +22,7 @@ class Family:
     seeded: bool = False  # draws random numbers at the fit
     copies: bool = False  # forecasts past values, which a transform could only round
     spreads: bool = False  # learns the quantiles of returns, on more of the past than is held back
+    covariates: tuple[Role, ...] = ()  # which of them it uses; it never sees the others
 
     def load(self, part: str) -> Any:
         """Import and return `config`, `model` or `fit`."""
@@ -35,21 +37,25 @@ FAMILIES = {
     for family in (
         Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "Elman network over the last days, quantile head",
-               seeded=True, spreads=True),
+               seeded=True, spreads=True, covariates=ROLES),
         Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.returns:build",
                f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head",
-               seeded=True, spreads=True),
+               seeded=True, spreads=True, covariates=ROLES),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
                f"{_T}.reservoir:fit", "echo state network, ridge readout",
                seeded=True),
         Family("kalman", f"{_M}.kalman:KalmanConfig", f"{_M}.kalman:Kalman",
-               f"{_T}.kalman:fit", "structural state space by maximum likelihood"),
+               f"{_T}.kalman:fit", "structural state space by maximum likelihood",
+               covariates=("known",)),
         Family("linear", f"{_M}.linear:LinearConfig", f"{_M}.linear:Linear",
-               f"{_T}.linear:fit", "ridge on lags and calendar, direct", baseline=True),
+               f"{_T}.linear:fit", "ridge on lags and calendar, direct", baseline=True,
+               covariates=ROLES),
         Family("ensemble", f"{_M}.ensemble:EnsembleConfig", f"{_M}.ensemble:Ensemble",
-               f"{_T}.ensemble:fit", "weighted average of gru, esn, linear and kalman"),
+               f"{_T}.ensemble:fit", "weighted average of gru, esn, linear and kalman",
+               covariates=ROLES),
         Family("auto", f"{_M}.ensemble:AutoConfig", f"{_M}.ensemble:Ensemble",
-               f"{_T}.auto:fit", "the best of these on held-back rows"),
+               f"{_T}.auto:fit", "the best of these on held-back rows",
+               covariates=ROLES),
         Family("naive", f"{_M}.naive:NaiveConfig", f"{_M}.naive:Naive",
                f"{_M}.naive:fit", "the last value (random walk)", baseline=True, copies=True),
         Family("snaive", f"{_M}.naive:SeasonalNaiveConfig", f"{_M}.naive:Naive",

@@ -18,7 +18,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,7 @@ class ESN(Linear):
     """
 
     config: ESNConfig
+    covered: ClassVar[bool] = False
 
     def start(self, series: NDArray[np.int64]) -> State:
         """Return the state before any row of `series` (N,): an empty ring and x = 0."""

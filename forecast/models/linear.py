@@ -2,7 +2,7 @@
 
     u[t] = (z - level[t]) / spread over the last `lags` values, level the mean of the last cycle
     f[t] = [1; u; clock of the first step ahead; u of the last season x time of day]        (1)
-    z[t+1..t+H] = level[t] + spread f[t] W                                                  (2)
+    z[t+1..t+H] = level[t] + spread [f[t]; covariates] W                                    (2)
 
 On prices z are changes, level is 0 and (2) gives their sums, added to the last value. Each fitted
 series has its own W and spread; the entry after the last serves series that were not in the fit.
@@ -10,13 +10,14 @@ Shapes: N series, T rows, C values in the ring, P features, H horizon, B rows of
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Arrays, Floats, Prediction, Setting, State, gaussian
 from forecast.models.memory import Memory
+from forecast.models.outside import Outside, without
 
 WIDEST = 700  # lags at most; beyond, older ones are thinned out
 CLIP = 8.0  # in spreads; a wilder value is a fault of the meter
@@ -168,24 +169,29 @@ class Linear:
     scale (N + 1, H) of the errors in spreads.
     """
 
+    covered: ClassVar[bool] = True  # whether the readout sees covariates
+
     def __init__(self, config: Any, setting: Setting, arrays: Arrays) -> None:
         self.config, self.setting, self.arrays = config, setting, arrays
         self.readout = Readout.of(config, setting)
         self.memory = self.readout.memory
+        self.outside = Outside(setting if self.covered else without(setting))
 
     def start(self, series: NDArray[np.int64]) -> State:
         """Return the state before any row of `series` (N,)."""
-        return self.memory.start(series, self.arrays["spread"][series] ** 2)
+        state = self.memory.start(series, self.arrays["spread"][series] ** 2)
+        return state | self.outside.start(len(series))
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
-        """Carry `state` over rows `z` (N, T); only the ring moves."""
-        return self.memory.absorb(state, z)[0]
+        """Carry `state` over rows `z` (N, T); only the rings move."""
+        return self.memory.absorb(state, z)[0] | self.outside.absorb(state, phases)
 
     def predict(self, state: State, phases: Floats) -> Prediction:
-        """Forecast the steps at `phases` (N, H, S + 1) by (2)."""
+        """Forecast the steps at `phases` (N, H, S + 1 + D + K) by (2)."""
         windows = self.memory.extend(state["ring"], state["seen"])
         centred, level, spread = self.centre(windows, state["seen"], state["series"])
         features = self.features(state, centred, phases[:, 0])
+        features = np.concatenate([features, self.outside.seen(state, phases)], axis=1)
         ahead = np.zeros((len(features), self.setting.horizon))
         which = self.arrays["which"][state["series"]]
         for k in np.unique(which):
@@ -198,7 +204,7 @@ class Linear:
         return gaussian(median, np.maximum(scale, TINY))
 
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
-        """Return (1) (N, P) for `centred` windows (N, C) and the `phases` one step ahead."""
+        """Return f (N, P) of (1) for `centred` windows (N, C) and `phases` one step ahead."""
         return self.readout.features(centred, phases)
 
     def centre(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast import replay
 from forecast.data import writing
 from forecast.data.clock import Clock, Times
 from forecast.data.panel import Panel
@@ -58,6 +59,7 @@ def decompose(forecaster: Forecaster, rows: Panel) -> list[Components]:
         )
     place = {name: i for i, name in enumerate(forecaster.ids)}
     log, out = forecaster.transform.log, []
+    covariates = replay.beside(forecaster.coding, rows)
     for i, name in enumerate(rows.ids):
         at = place.get(name, -1)
         if at < 0:
@@ -67,7 +69,8 @@ def decompose(forecaster: Forecaster, rows: Panel) -> list[Components]:
         scale, number = forecaster.scales[at : at + 1], int(forecaster.series[at])
         times = rows.row_times(i)
         z = forecaster.transform.forward(rows.series(i), scale)
-        found = smooth(model, max(number, COLD), z, rows.clock.phases(times))
+        sight = replay.sight(rows.clock, times, covariates[rows.offsets[i] : rows.offsets[i + 1]])
+        found = smooth(model, max(number, COLD), z, sight)
         around = np.concatenate([[0.0], BAND])
         values = found.mean[..., None] + found.deviation[..., None] * around
         values = np.exp(values) if log else values

@@ -26,16 +26,9 @@ from forecast import replay
 from forecast.calibration import Calibration, widen
 from forecast.data.clock import DAY
 from forecast.errors import UsageError
-from forecast.forecaster import (
-    DEFAULT_LEVELS,
-    KEPT,
-    LARGEST,
-    Forecaster,
-    check_levels,
-    interpolate,
-    mean,
-)
+from forecast.forecaster import DEFAULT_LEVELS, KEPT, LARGEST, Forecaster
 from forecast.models.base import COLD, LEVELS, MEDIAN, Prediction
+from forecast.quantiles import check_levels, interpolate, mean
 from forecast.stream.growing import Growing
 from forecast.transform import scale_of
 

@@ -29,6 +29,7 @@ class Block:
     phases: Floats  # (B, S + 1)
     ahead: Floats  # (B, S + 1) phases one step ahead
     targets: Floats  # (B, H) in spreads about the level
+    outside: Floats  # (B, F) what is seen of covariates
     moved: Mask  # (B,) rows from the first observation on
     learn: Mask  # (B,) rows to learn from
     hold: Mask  # (B,) rows to choose on
@@ -43,6 +44,7 @@ def blocks(model: Linear, history: History, i: int, washout: int = 0) -> Iterato
     before = max(model.memory.size, washout)
     learn, hold = _origins(z, seen, int(history.validation[i]), before, horizon)
     value = np.cumsum(rows) if difference else rows
+    recent, after = model.outside.along(phases)
     future = sliding_window_view(np.concatenate([value, np.zeros(horizon)])[1:], horizon)
     for part, windows in _windows(model.memory, rows, seen):
         number = np.full(len(windows), i)
@@ -50,8 +52,10 @@ def blocks(model: Linear, history: History, i: int, washout: int = 0) -> Iterato
         origin = value[part] if difference else level
         targets = np.clip((future[part] - origin[:, None]) / spread[:, None], -CLIP, CLIP)
         yield Block(
-            centred, phases[part], ahead[part], targets, seen[part] > 0, learn[part], hold[part]
-        )
+            centred, phases[part], ahead[part], targets,
+            model.outside.features(recent[part], after[part]),
+            seen[part] > 0, learn[part], hold[part],
+        )  # fmt: skip
 
 
 def spreads(readout: Readout, history: History) -> Floats:

@@ -11,7 +11,7 @@ import numpy as np
 
 from forecast.models.base import Floats, History, Setting
 from forecast.models.linear import Linear, LinearConfig, Readout, spans
-from forecast.training.blocks import blocks, spreads
+from forecast.training.blocks import Block, Mask, blocks, spreads
 from forecast.training.ridge import (
     RIDGES,
     STRONG,
@@ -36,8 +36,8 @@ def fit(config: LinearConfig, setting: Setting, history: History, run: Run) -> L
         sums=lambda i: sums(model, history, i),
         count=len(history),
         sample=sampled(history),
-        penalties=readout.penalties(),
-        prior=readout.prior(),
+        penalties=penalties(model),
+        prior=readout.prior(len(model.outside)),
         ridges=ridges(setting),
         solve=by_scikit_learn,
     )
@@ -49,32 +49,44 @@ def fit(config: LinearConfig, setting: Setting, history: History, run: Run) -> L
 
 def settle(config: Any, setting: Setting, history: History) -> Any:
     """Return `config` with `lags` and `hours` chosen, by a ridge on the lags of a few series."""
-    every = [config.lags] if config.lags else _carried(setting, history)
+    reach = [config.lags] if config.lags else _carried(setting, history)
     hours = [config.hours] if config.hours != "auto" else ["yes", "no"]
     if not setting.seasons:
         hours = ["no"]
-    options = [replace(config, lags=n, hours=h) for n, h in product(every, hours)]
+    options = [replace(config, lags=n, hours=h) for n, h in product(reach, hours)]
     sample = sampled(history)
     if len(options) == 1 or not sample:
         return options[0]
-    whole = Readout.of(replace(config, lags=every[-1], hours=hours[0]), setting)
+    whole = Readout.of(replace(config, lags=reach[-1], hours=hours[0]), setting)
     model = Linear(options[0], setting, {"spread": spreads(whole, history)})
     model.readout, model.memory = whole, whole.memory
     pairs = [sums(model, history, i) for i in sample]
-    errors = [_error(pairs, _within(whole, Readout.of(o, setting)), setting) for o in options]
+    rest = penalties(model)[len(whole.penalties()) :]
+    every = [np.append(_within(whole, Readout.of(o, setting)), rest) for o in options]
+    errors = [_error(pairs, each, setting) for each in every]
     return options[int(np.argmin(errors))]
 
 
 def sums(model: Linear, history: History, i: int) -> tuple[Sums, Sums]:
     """Return the sums over the training and the validation rows of series `i`."""
-    shape = len(model.readout.penalties()), model.setting.horizon
+    shape = len(penalties(model)), model.setting.horizon
     train, held = Sums.none(*shape), Sums.none(*shape)
     for block in blocks(model, history, i):
         for part, mask in ((train, block.learn), (held, block.hold)):
             if mask.any():
-                features = model.readout.features(block.centred[mask], block.ahead[mask])
-                part.add(features, block.targets[mask])
+                part.add(direct(model, block, mask), block.targets[mask])
     return train, held
+
+
+def direct(model: Linear, block: Block, mask: Mask | slice = slice(None)) -> Floats:
+    """Return the features (B, P) of the rows of a block, as `Linear.features` does."""
+    own = model.readout.features(block.centred[mask], block.ahead[mask])
+    return np.concatenate([own, block.outside[mask]], axis=1)
+
+
+def penalties(model: Linear) -> Floats:
+    """Return the penalty (P,) of each feature relative to the lags'."""
+    return np.concatenate([model.readout.penalties(), np.ones(len(model.outside))])
 
 
 def sampled(history: History) -> tuple[int, ...]:
