@@ -146,6 +146,7 @@ def test_without_numba_it_warns_and_runs(monkeypatch):
         return real(name, *args, **kwargs)
 
     model = network(SETTLED, SETTING, np.ones(2))
+    monkeypatch.setattr(esn, "LITTLE", 0)
     expected = absorbed(model, waves(50))["x"]
     monkeypatch.setattr(builtins, "__import__", refuse)
     esn.reservoir_kernels.cache_clear()

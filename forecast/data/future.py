@@ -78,7 +78,6 @@ def _incomplete(
     return DataError(
         f"known {', '.join(f'`{name}`' for name in lacking)}: {int(rows.sum()):,} of "
         f"{rows.size:,} steps to come lack a value: {', '.join(where)}{more}",
-        hint="give them by `--future FILE`; the file to fill in is written by `forecast check DATA "
-        f"--known {names} --future-template {rows.shape[1]} -o FILE`, DATA ending where the "
-        "forecast begins",
+        hint=f"give them by `--future FILE`: a table of timestamps and {names}, a row for each "
+        "step to come (and each series, if there is a column of ids)",
     )
