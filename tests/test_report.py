@@ -231,6 +231,12 @@ def test_summary_says_who_beat_the_baseline():
     assert "Within 0.5 % of the baseline: kalman." in said
 
 
+def test_known_covariates_are_said_to_be_perfect():
+    said = " ".join(leaderboard.notes(benchmark(facts={"known": ["temperature"]})))
+    assert "Perfect weather" in said and "temperature" in said
+    assert not any("weather" in note for note in leaderboard.notes(benchmark()))
+
+
 def test_a_note_that_models_share_is_said_once():
     runs = benchmark().runs
     for run in runs.values():

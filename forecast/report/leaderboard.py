@@ -136,6 +136,11 @@ def notes(benchmark: Benchmark) -> list[str]:
                 f"{score.model} left {score.missing:,} of {score.rows:,} rows without a forecast; "
                 "they are scored as the naive's."
             )
+    if benchmark.facts.get("known"):
+        said.append(
+            f"Perfect weather: known covariates ({', '.join(benchmark.facts['known'])}) were taken "
+            "as they came, not as they would have been forecast."
+        )
     worst = scores[0]
     if worst.unscaled:
         said.append(
