@@ -23,7 +23,7 @@ from forecast.forecaster import KEPT, Forecaster
 from forecast.models import Family, family
 from forecast.models.base import LEVELS, History, Model, Setting
 from forecast.models.settings import configure
-from forecast.training.run import Run
+from forecast.training.run import InterruptedFit, Run
 from forecast.transform import Transform, choose, scales
 
 Floats = NDArray[np.float64]
@@ -31,6 +31,7 @@ HELD_WEEKS = 8  # at most, on a clock with seasons
 HELD_ROWS = 500  # at most, on one without
 WINDOWS = 8000  # held-back windows times series, at most
 PER_SERIES = 84
+CUT = {"interrupted": True}  # what the record says of a training that a person ended
 SAMPLE = 1000  # series whose windows are used when there are more
 
 
@@ -114,15 +115,28 @@ class _Work:
     coding: Coding
 
     def learn(self, config: Any) -> tuple[Model, Calibration, dict[str, Any]]:
-        """Fit with rows held back, calibrate on them, fit again on all; also say the skill."""
+        """Fit with rows held back, calibrate on them, fit again on all; also say the skill.
+
+        What is found says too whether a person ended the training: the model is the best so far.
+        """
         held = held_back(self.panel, self.setting)
-        learn = self.kind.load("fit")
-        first: Model = learn(config, self.setting, self.history(held), self.run)
+        learn, cut = self.kind.load("fit"), False
+        try:
+            first: Model = learn(config, self.setting, self.history(held), self.run)
+        except InterruptedFit as end:
+            first, cut = end.model, True
         if not held.any():
-            return first, calibration.none(self.setting.horizon), {}
+            return first, calibration.none(self.setting.horizon), CUT if cut else {}
         adjustment, found = self.judged(first, held)
+        if cut:
+            return first, adjustment, found | CUT
         again = replace(self.run, progress=_renamed(self.run.progress))
-        final: Model = learn(first.config, self.setting, self.history(np.zeros_like(held)), again)
+        try:
+            final: Model = learn(first.config, self.setting, self.history(0 * held), again)
+        except (InterruptedFit, KeyboardInterrupt):
+            if not self.run.keep:
+                raise
+            return first, adjustment, found | CUT
         return final, adjustment, found
 
     def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:

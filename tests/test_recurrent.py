@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from forecast.data.clock import HOUR, Clock
+from forecast.errors import FitError
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
-from forecast.models.inputs import inputs, window
+from forecast.models.inputs import day_of_year, inputs, window
 from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment
-from forecast.training import network
+from forecast.training import budget, network
 from forecast.training.recurrent import fit, pinball, rate
-from forecast.training.run import Run
+from forecast.training.run import InterruptedFit, Run
 from forecast.training.windows import Batch, Windows
 
 LOAD = Setting(horizon=10, seasons=(6, 18), year=True)
@@ -19,7 +21,7 @@ COVARIATES = {"static": ("area",), "known": ("temperature", "holiday"), "past": 
 WEATHER = replace(LOAD, **COVARIATES)
 SETTINGS = [LOAD, WEATHER]
 CONFIGS = [
-    GRUConfig(units=5, head=7, embedding=3, members=2),
+    GRUConfig(units=5, head=7, embedding=3, members=2, direct="yes"),
     RNNConfig(units=5, head=7, embedding=3, members=2),
     RNNConfig(units=5, head=7, embedding=3, members=2, activation="relu"),
 ]
@@ -146,10 +148,11 @@ def test_the_first_quantiles_are_normal_around_a_mix_of_the_past():
     arrays = network.initial(config, LOAD, 1)
     for name in ("head", "mix"):
         arrays[name][:] = 0
+    names = (np.array([0, 0]), np.array([3, 365]))
     model = Recurrent(config, LOAD, {**arrays, "embedding": np.zeros((1, 2, 0), np.float32)})
     x = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
     u, f = inputs(x, np.zeros((2, 36, 0)), phases(LOAD, 2), LOAD)
-    out = model.net(u, f, x, np.array([0, 0]))[0]
+    out = model.net(u, f, x, names)[0]
     np.testing.assert_allclose(out[:, :6, MEDIAN], (x[:, -3] + x[:, -1]) / 2, rtol=1e-5)
     from statistics import NormalDist
 
@@ -349,7 +352,7 @@ def test_a_covariate_known_ahead_is_learned_and_one_of_the_past_is_not_seen_ahea
         phases=np.concatenate([history.phases, coin[:, None], rng.normal(size=(1800, 1))], axis=1),
     )
     setting = replace(LOAD, known=("coin",), past=("noise",))
-    config = replace(SMALL, updates=300, batch=32, units=12, head=32)
+    config = replace(SMALL, updates=160, batch=32, units=12, head=32)
     model = fit(config, setting, told, RUN)
     z, columns = told.z.reshape(3, -1), told.phases.reshape(3, 600, -1)
     state = model.absorb(model.start(np.arange(3)), z[:, :-10], columns[:, :-10])
@@ -372,3 +375,81 @@ def test_rings_of_covariates_in_pieces_equal_one_pass():
         pieces = model.absorb(pieces, z[:, a:b], rows[:, a:b])
     for name, array in whole.items():
         np.testing.assert_array_equal(array, pieces[name])
+
+
+def test_one_series_sees_every_row_and_a_panel_learns_dates():
+    alone, panel = (network.initial(SMALL, LOAD, n) for n in (1, 3))
+    assert "direct" in alone and "dates" not in alone
+    assert "direct" not in panel and panel["dates"].shape == (2, 366, 2)
+    assert "dates" not in network.initial(SMALL, replace(LOAD, year=False), 3)
+    assert alone["V"].shape[1] - panel["V"].shape[1] == 36 - 2 - 2
+
+
+def test_days_of_the_year_are_those_of_the_calendar():
+    clock = Clock("fixed", step=HOUR, seasons=(24,))
+    days = np.arange("2016-03-01", "2017-01-01", dtype="M8[D]")
+    times = days.astype("M8[us]").astype(np.int64)
+    found = day_of_year(clock.phases(times)[:, -1])
+    np.testing.assert_array_equal(np.diff(found), 1)
+    christmas = np.array(["2015-12-25T06", "2016-12-25T00", "2018-12-25T09"], "M8[us]")
+    assert len(set(day_of_year(clock.phases(christmas.astype(np.int64))[:, -1]))) == 1
+
+
+class _Told:
+    """A run that stops the training where it is told, as Ctrl-C does."""
+
+    def __init__(self, at):
+        self.at, self.sentences = at, []
+
+    def progress(self, stage, done, note):
+        assert "loss" in note
+        if done >= self.at:
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_training_returns_the_best_so_far():
+    with pytest.raises(InterruptedFit) as caught:
+        fit(SMALL, LOAD, wave(), Run(progress=_Told(0.5).progress, keep=True))
+    model = caught.value.model
+    assert 0 < model.config.stop <= 34
+    again = fit(model.config, LOAD, wave(), RUN)
+    assert all((again.arrays[k] == model.arrays[k]).all() for k in again.arrays)
+    with pytest.raises(KeyboardInterrupt):
+        fit(SMALL, LOAD, wave(), Run(progress=_Told(0.5).progress))
+
+
+def planned(config, series=1, effort="default"):
+    plan = budget.planned(config, LOAD, series, Run(effort=effort))
+    return plan.updates, plan.members
+
+
+def test_efforts_count_work():
+    plain = GRUConfig()
+    assert planned(plain) == (1200, 3)
+    assert planned(plain, effort="quick") == (300, 2)
+    assert planned(plain, effort="thorough") == (3600, 6)
+    assert planned(replace(plain, updates=50), effort="thorough") == (50, 3)
+    assert planned(replace(plain, stop=7), effort="thorough") == (1200, 3)
+
+
+def test_many_series_carry_a_longer_schedule():
+    assert planned(GRUConfig(), 12) == (1200, 3)
+    assert planned(GRUConfig(), 24) == (2400, 3)
+    assert planned(GRUConfig(), 400) == (3600, 3)
+
+
+def test_minutes_turn_into_updates_that_are_told():
+    told = []
+    small = replace(SMALL, updates=0)
+    model = fit(small, LOAD, wave(), Run(minutes=1e-6, tell=told.append))
+    assert model.config.updates == budget.LEAST
+    assert "--set updates=100" in told[0]
+    again = fit(replace(small, updates=100), LOAD, wave(), RUN)
+    assert all((again.arrays[k] == model.arrays[k]).all() for k in again.arrays)
+
+
+def test_a_loss_that_is_not_finite_names_step_and_rate(tmp_path):
+    history = wave()
+    wild = replace(SMALL, rate=1e30, clip=1e30)
+    with pytest.raises(FitError, match=r"no longer finite at update \d+ of 60 \(learning rate"):
+        fit(wild, LOAD, history, RUN)

@@ -5,12 +5,15 @@ from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecast.cli import settings, shared, streams
 from forecast.errors import UsageError
+
+if TYPE_CHECKING:
+    from forecast.training.run import Effort
 
 
 @shared.command
@@ -55,6 +58,16 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint of a fit cut short.")
     ] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A sixth of the work of rnn, gru.")
+    ] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="Six times the work of rnn, gru.")
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Train rnn, gru for N minutes; not repeatable elsewhere."),
+    ] = None,
     no_state: Annotated[
         bool, typer.Option("--no-state", help="Keep no series ids and no rows in the file.")
     ] = False,
@@ -73,6 +86,7 @@ def fit(
         print(settings.listing(settings.pick(list_settings)), end="")
         return
     family, options = settings.pick(model), settings.pairs(set_ or [])
+    _check_budget(quick, thorough, minutes, resume)
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
     check_target(target)
     reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
@@ -90,9 +104,13 @@ def fit(
     with talk.progress() as progress, kept(talk, checkpoints):
         forecaster = fitting.fit(
             panel, family.name, horizon, transform=transform, seed=seed, settings=options,
-            run=Run(resolve(device), progress, beside(checkpoints), resume, talk.say),
+            run=Run(resolve(device), progress, beside(checkpoints), resume, tell=talk.say,
+                    effort=_effort(quick, thorough), minutes=minutes, keep=True),
         )  # fmt: skip
     store.save(forecaster, target, state=not no_state)
+    if forecaster.record.get("interrupted"):
+        talk.say(f"Interrupted: {target} holds the best so far; `--resume` trains on")
+        raise typer.Exit(130)
     remove(checkpoints)
     seconds, shape = perf_counter() - begin, forecaster.transform
     talk.say(f"transform {shape.name}: {shape.reason}")
@@ -103,6 +121,25 @@ def fit(
     talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
     ahead = " --future FILE" if forecaster.coding.sources("known") else ""
     talk.say(f"Next: forecast predict {target}{ahead}")
+
+
+def _effort(quick: bool, thorough: bool) -> "Effort":
+    return "quick" if quick else "thorough" if thorough else "default"
+
+
+def _check_budget(quick: bool, thorough: bool, minutes: float | None, resume: bool) -> None:
+    """Refuse budgets that contradict each other."""
+    if quick + thorough + (minutes is not None) > 1:
+        raise UsageError(
+            "--quick, --thorough and --minutes are three ways to say one thing", hint="give one"
+        )
+    if minutes is not None and minutes <= 0:
+        raise UsageError(f"--minutes {minutes:g} leaves no time", hint="`--minutes 2`")
+    if minutes is not None and resume:
+        raise UsageError(
+            "--resume repeats counted work, and --minutes does not count it",
+            hint="`--set updates=N`, with the number the first run told",
+        )
 
 
 def beside(checkpoints: Path) -> Path | None:

@@ -102,7 +102,7 @@ def tune(
     search = selection.on(search, panel, horizon, windows)
     checkpoints = Path(f"{target}.checkpoint")
     with talk.progress() as progress, kept(talk, checkpoints):
-        run = Run(resolve(device), progress, beside(checkpoints), resume, talk.say)
+        run = Run(resolve(device), progress, beside(checkpoints), resume, tell=talk.say)
         found, best = _search(panel, search, Path(f"{checkpoints}.trials"), run)
         streams.emit(_render(found, search, best, written).encode(), trials)
         _fit(talk, panel, search, best, target, run)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from forecast.models.base import Floats, Setting
 
 Floats32 = NDArray[np.float32]
+Ints = NDArray[np.int64]
+DAYS = 366  # of the year
 HARMONICS = (3, 3)  # of the first and of the other seasons
 YEAR_HARMONICS = 2
 SMALLEST = 1e-4  # spread of a window, in units of scaled z
@@ -28,6 +30,11 @@ def calendar(phases: Floats, setting: Setting) -> Floats:
         return np.zeros((*phases.shape[:-1], 0))
     angle = 2 * np.pi * np.stack([n * phases[..., k] for k, n in waves], axis=-1)
     return np.concatenate([np.sin(angle), np.cos(angle)], axis=-1)
+
+
+def day_of_year(phase: Floats) -> Ints:
+    """Return the number of the day, from 0, at `phase` of the year."""
+    return np.floor(phase * (DAYS - 1 + 0.2425)).astype(np.int64)
 
 
 def phases_before(target: Floats, setting: Setting, size: int, count: int) -> Floats:

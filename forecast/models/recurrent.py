@@ -9,18 +9,20 @@ segments. Everything is normalised by the window itself, so nothing is learnt ab
     GRU:  r = S(W_r u + U_r h + b_r)               Cho et al. (2014), as torch.nn.GRU        (4)
           z = S(W_z u + U_z h + b_z)                                                         (5)
           h' = z * h + (1 - z) * tanh(W u + b + r * (U h + c))                               (6)
-    g     = relu(V [h[J]; x[J]; calendar and known covariates of the target; e] + d)         (7)
-    base  = sum_j A[step, j](g) x[j][step mod P]   a learned mix of the same hours           (8)
+    g     = relu(V [h[J]; x[J]; calendar and known covariates of the target; e; D; X] + d)   (7)
+    base  = sum_j A[step, j](g) x[j][step mod P] + L X    a learned mix of the same hours    (8)
     q     = m + s (base + quantile head(g))        increments by softplus: never crossing    (9)
 
-Prices are another matter: models/returns.py.
+A panel that knows the year has D, a learned vector of the day of the year: holidays on fixed dates
+are common to its series. X are all rows of the context, which only a lone series looks at: unlike
+series share no linear map L. Prices are another matter: models/returns.py.
 
 Shapes: M members averaged, N series, C = J P rows of context in J segments of P, H horizon, Q
 levels; I inputs of the cell, F of the head beside the state.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +37,7 @@ from forecast.models.base import (
     State,
     push,
 )
-from forecast.models.inputs import Floats32, Window, inputs, window
+from forecast.models.inputs import Floats32, Ints, Window, day_of_year, inputs, window
 
 CHUNK = 4096  # series forecast at once
 LOAD = {"units": 64, "head": 96, "batch": 64, "updates": 1200}
@@ -52,6 +54,8 @@ class RecurrentConfig:
     segment: int = 0  # rows read at one recurrent step; 0: one season, or one row without
     context: int = 0  # segments looked back on; 0: two weeks of them, or 60 rows without seasons
     embedding: int = 8  # numbers learned for each series of a panel
+    dates: int = 2  # numbers learned for each day of the year, on a panel that covers it
+    direct: Literal["auto", "yes", "no"] = "auto"  # linear path from all rows; auto: one series
     members: int = 3  # nets that differ in their seed, averaged
     batch: int = 0  # windows in one update; 0: 64, on prices 256
     updates: int = 0  # length of the learning-rate schedule; 0: 1200, on prices 100
@@ -92,7 +96,8 @@ class RNNConfig(RecurrentConfig):
 def sized(config: Config, setting: Setting) -> Config:
     """Return `config` with the sizes that it leaves open: prices carry less than load does."""
     sizes = PRICES if setting.difference else LOAD
-    return replace(config, **{k: v for k, v in sizes.items() if not getattr(config, k)})
+    open_: dict[str, Any] = {k: v for k, v in sizes.items() if not getattr(config, k)}
+    return replace(config, **open_)
 
 
 def segment(config: RecurrentConfig, setting: Setting) -> int:
@@ -168,25 +173,36 @@ class Recurrent:
         """Return quantiles (N, H, Q) in units of the window, averaged over members."""
         none = np.zeros((len(seen.x), seen.x[0].size, 0))
         u, f = inputs(seen.x, state.get("past", none), phases, self.setting)
-        out = self.net(u, f, seen.x.astype(np.float32), state["series"])
+        day = day_of_year(phases[:, 0, len(self.setting.seasons)])
+        out = self.net(u, f, seen.x.astype(np.float32), (state["series"], day))
         shape: Floats = out.mean(axis=0, dtype=np.float64)
         return shape
 
-    def net(self, u: Floats32, f: Floats32, x: Floats32, series: NDArray[np.int64]) -> Floats32:
-        """Return normalised quantiles (M, N, H, Q) of windows x (N, J, P) with their `inputs`."""
+    def net(self, u: Floats32, f: Floats32, x: Floats32, names: tuple[Ints, Ints]) -> Floats32:
+        """Return normalised quantiles (M, N, H, Q) of windows x (N, J, P) with their `inputs`.
+
+        `names` are the numbers of their series and of the days of the target (N,).
+        """
         a, horizon = self.arrays, self.setting.horizon
-        members = len(a["W"])
-        e = self._vectors(series)  # (M, N, E)
+        members, rows = len(a["W"]), x.reshape(len(x), -1)
+        e = self._vectors(names[0])  # (M, N, E)
         h: Floats32 = np.zeros((members, len(x), a["U"].shape[1]), np.float32)
         for j in range(x.shape[1]):
             v = np.concatenate([_spread_over(u[:, j], members), e], axis=-1)  # (2)
             h = self._step(v @ a["W"] + a["b"][:, None], h)
-        g = np.concatenate([h, _spread_over(f, members), e], axis=-1)
+        seen = [h, _spread_over(f, members), e]
+        if "dates" in a:
+            seen.append(a["dates"][:, names[1]])
+        if "direct" in a:
+            seen.append(_spread_over(rows, members))
+        g = np.concatenate(seen, axis=-1)
         g = np.maximum(g @ a["V"] + a["d"][:, None], 0)  # (7)
         raw = (g @ a["head"] + a["head_bias"][:, None]).reshape(*g.shape[:2], horizon, len(LEVELS))
         middle = raw[..., MEDIAN]
         if "mix" in a:
             middle = middle + self._base(g, x)
+        if "direct" in a:
+            middle = middle + rows @ a["direct"]
         up = np.cumsum(np.logaddexp(0, raw[..., MEDIAN + 1 :]), axis=-1)
         down = np.cumsum(np.logaddexp(0, raw[..., MEDIAN - 1 :: -1]), axis=-1)[..., ::-1]
         middle = middle[..., None]

@@ -123,4 +123,6 @@ def _replayed(model: Model, history: History, i: int, ends: NDArray[np.int64]) -
 def _named(run: Run, name: str) -> Run:
     """Return `run` with `name` before the stages of its progress."""
     show = run.progress
-    return replace(run, progress=lambda stage, done, note: show(f"{name}: {stage}", done, note))
+    return replace(
+        run, keep=False, progress=lambda stage, done, note: show(f"{name}: {stage}", done, note)
+    )

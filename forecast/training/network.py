@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from forecast.models.base import LEVELS, MEDIAN, NORMAL, History, Setting
-from forecast.models.inputs import HARMONICS, SMALLEST, YEAR_HARMONICS, input_sizes
+from forecast.models.inputs import DAYS, HARMONICS, SMALLEST, YEAR_HARMONICS, input_sizes
 from forecast.models.recurrent import GRUConfig, RNNConfig, context, level_rows, segment
 from forecast.training.windows import Batch, Windows
 
 Config = GRUConfig | RNNConfig
 Parameters = dict[str, Tensor]
+FIRST_DIRECT = 0.2  # weight of the rows of the context in the head, beside other inputs
+HIDDEN_DATES = 0.3  # share of days without their vector
 FIRST_SPREAD = 0.3  # of the quantiles before training, in spreads of the window
 
 
@@ -33,7 +35,10 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
     size, count = segment(config, setting), context(config, setting)
     width = config.embedding if series > 1 else 0
     inputs, features = (n + width for n in input_sizes(size, setting))
-    features += config.units
+    load = not setting.difference
+    dates = config.dates if load and series > 1 and setting.year else 0
+    direct = load and (config.direct == "yes" or (config.direct == "auto" and series == 1))
+    features += config.units + dates + direct * size * count
     gates = 3 if config.cell == "gru" else 1
     m, r, days = config.members, config.units, -(-setting.horizon // size)
     outputs = setting.horizon * len(LEVELS)
@@ -51,6 +56,11 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
         "head_bias": np.tile(_first_quantiles(), setting.horizon) + np.zeros((m, outputs)),
         "embedding": rng.normal(0, 0.1, (m, series, width)),
     }
+    if dates:
+        arrays["dates"] = np.zeros((m, DAYS, dates))
+    if direct:
+        arrays["V"][:, -size * count :] *= FIRST_DIRECT
+        arrays["direct"] = np.zeros((m, size * count, setting.horizon))
     if config.cell == "gru":
         arrays["c"] = np.zeros((m, r))
     elif config.activation == "relu":
@@ -143,7 +153,12 @@ def net(a: Parameters, x: Tensor, batch: Batch, config: Config, setting: Setting
     h = x.new_zeros(members, x.shape[1], a["U"].shape[1])
     for step in w.unflatten(1, (-1, count)).unbind(2):
         h = cell(a, step, h, config)
-    f = torch.cat([h, f, e], dim=-1)
+    seen = [h, f, e]
+    if "dates" in a:
+        seen.append(_dates(a, batch.phases[..., len(setting.seasons)]))
+    if "direct" in a:
+        seen.append(x.flatten(2))
+    f = torch.cat(seen, dim=-1)
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (7)
     return _quantiles(a, dropped(g, config, a), x, setting)
 
@@ -163,6 +178,8 @@ def _quantiles(a: Parameters, g: Tensor, x: Tensor, setting: Setting) -> Tensor:
         weight = torch.baddbmm(a["mix_bias"].unsqueeze(1), g, a["mix"])
         weight = weight.unflatten(-1, (-1, x.shape[2]))  # (M, B, D, J)
         middle = middle + (weight @ x).flatten(2)[..., : setting.horizon]  # (8)
+    if "direct" in a:
+        middle = middle + x.flatten(2) @ a["direct"]
     gaps = torch.nn.functional.softplus(raw, threshold=50)
     up = gaps[..., MEDIAN + 1 :].cumsum(-1)
     down = gaps[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
@@ -180,6 +197,18 @@ def cell(a: Parameters, w: Tensor, h: Tensor, config: Config) -> Tensor:
     r, z = (w[..., : 2 * size] + v[..., : 2 * size]).sigmoid().chunk(2, dim=-1)  # (4), (5)
     new = (w[..., 2 * size :] + r * (v[..., 2 * size :] + a["c"].unsqueeze(1))).tanh()
     return new + z * (h - new)  # (6)
+
+
+def _dates(a: Parameters, phase: Tensor) -> Tensor:
+    """Return the vectors (M, B, D) of the days at `phase` (M, B) of the year.
+
+    In training some are hidden, so that the net knows an ordinary day too.
+    """
+    day = (phase.double() * (DAYS - 1 + 0.2425)).long()
+    vectors = a["dates"].gather(1, day.unsqueeze(-1).expand(-1, -1, a["dates"].shape[-1]))
+    if not a["W"].requires_grad:
+        return vectors
+    return vectors * (torch.rand_like(phase) > HIDDEN_DATES).unsqueeze(-1)
 
 
 def vectors(table: Tensor, series: Tensor) -> Tensor:

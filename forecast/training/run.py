@@ -4,8 +4,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 Progress = Callable[[str, float, str], None]  # stage, share done in [0, 1], note
+Effort = Literal["quick", "default", "thorough"]
 Tell = Callable[[str], None]  # a sentence
 
 
@@ -17,6 +19,14 @@ def untold(sentence: str) -> None:
     """Tell nobody."""
 
 
+class InterruptedFit(Exception):  # noqa: N818
+    """A person ended the training; `model` is the best so far."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__("interrupted")
+        self.model = model
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """`device` is a torch device name that exists (`cpu`, `cuda:0`)."""
@@ -25,6 +35,9 @@ class Run:
     progress: Progress = silent
     checkpoint: Path | None = None  # where parameters are saved during training
     resume: bool = False
+    effort: Effort = "default"  # of families whose work can be chosen
+    minutes: float | None = None  # what their training may take, instead of counted work
+    keep: bool = False  # whether a person who ends the training gets the best so far
     tell: Tell = untold  # what was decided: a sentence each
 
 
