@@ -21,7 +21,7 @@ from forecast.results import LEVELS, Benchmark, ModelRun
 SPREAD = np.array([-2, -1.6, -1.3, -0.8, -0.65, -0.5, -0.25, 0, 0.25, 0.5, 0.65, 0.8, 1.3, 1.6, 2])
 ERRORS = {"gru": 0.2, "kalman": 0.5, "snaive-week": 1.0, "snaive": 1.4, "naive": 9.0}
 HOURLY = Clock("fixed", HOUR, (24, 168))
-VOID = {"meta", "!doctype"}
+VOID = {"meta", "!doctype", "link", "input"}
 
 
 def benchmark(ids=("load",), horizon=24, windows=9, stride=None, clock=HOURLY, **changes):
@@ -90,7 +90,9 @@ def read(page):
 def test_page_holds_everything_and_needs_nothing():
     page = html.page([("Load", benchmark()), ("Google", stock())])
     tags = read(page)
-    assert [tag for tag, _ in tags.seen if tag in ("script", "link", "img", "iframe")] == []
+    assert [tag for tag, _ in tags.seen if tag in ("img", "iframe")] == []
+    assert [attrs for tag, attrs in tags.seen if tag == "script"] == [{}]
+    assert [a["href"] for tag, a in tags.seen if tag == "link"] == ["data:,"]
     assert set(re.findall(r"https?://[^\"' ]+", page)) == {"http://www.w3.org/2000/svg"}
     hrefs = [a["href"] for tag, a in tags.seen if tag == "a"]
     names = {a.get("id") for _, a in tags.seen}
@@ -113,7 +115,7 @@ def test_ids_and_names_are_text():
     b = benchmark(b.ids, name=evil, facts=b.facts, runs=b.runs | {evil: run})
     page = html.page([(evil, b)], title=evil)
     tags = read(page)
-    assert "script" not in {tag for tag, _ in tags.seen}
+    assert [tag for tag, _ in tags.seen].count("script") == 1
     assert tags.words.count(evil) >= 8
     ElementTree.fromstring(svg.standalone(figures.forecasts(b, [evil]), evil))
     assert "<script>" not in markdown.leaderboard(b)

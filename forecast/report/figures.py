@@ -67,7 +67,8 @@ def excerpt(benchmark: Benchmark, series: int, points: int = 400, windows: int =
 
     One step ahead the forecasts of all windows form one line; its last `points` are shown.
     """
-    rows = np.flatnonzero(benchmark.series == series)
+    begin, end = np.searchsorted(benchmark.series, [series, series + 1])
+    rows = np.arange(begin, end)
     starts = np.flatnonzero(np.diff(benchmark.cutoff[rows], prepend=np.iinfo(np.int64).min))
     found = [rows[a:b] for a, b in pairwise([*starts.tolist(), len(rows)])]
     apart = [found[-1]]
@@ -93,9 +94,11 @@ def _laid_out(windows: list[Ints], single: bool, joined: bool) -> Excerpt:
     return Excerpt(rows, x, whole if single else parts, whole if joined else parts)
 
 
-def forecasts(benchmark: Benchmark, models: Sequence[str], series: int = 0) -> str:
+def forecasts(
+    benchmark: Benchmark, models: Sequence[str], series: int = 0, points: int = 400
+) -> str:
     """Draw truth, median and 80 % interval, one panel per model below each other."""
-    part = excerpt(benchmark, series)
+    part = excerpt(benchmark, series, points)
     y = benchmark.y[part.rows]
     drawn = {name: _quantiles(benchmark, name, part.rows) for name in models}
     keys = [TRUTH, Key("forecast (median)", "var(--muted)"),
@@ -163,56 +166,6 @@ def overlay(benchmark: Benchmark, models: Sequence[str], series: int = 0, points
     return document(shapes, lower.bottom + AXIS, label)
 
 
-def lead(benchmark: Benchmark, models: Sequence[str], points: int = 500) -> str:
-    """Draw how far each model is ahead of the baseline, adding up over the cutoffs.
-
-    The sum over the cutoffs so far of the scaled squared errors the baseline made more, over its
-    whole sum: the right end is the share of squared error saved. Welch & Goyal (2008).
-    """
-    base = _squared(benchmark, benchmark.baseline)
-    shown = [name for name in models if name != benchmark.baseline]
-    times, cell = np.unique(benchmark.cutoff, return_inverse=True)
-    curves = {}
-    for name in shown:
-        saved = np.nan_to_num(base - _squared(benchmark, name))
-        curves[name] = 100 * np.cumsum(np.bincount(cell, saved)) / (np.nansum(base) or 1.0)
-    tint = marks(benchmark.runs)
-    keys = [Key(name, *tint[name]) for name in shown]
-    head, used = legend(keys, LEFT, 4, WIDTH - LEFT - RIGHT)
-    kept = np.unique(np.linspace(0, len(times) - 1, min(points, len(times))).astype(int))
-    ys = span(*curves.values(), np.zeros(1), share=0.12)
-    plot = _plot(used + 30, 180, (0.0, max(len(times) - 1.0, 1.0)), ys)
-    unit = f"% of {benchmark.baseline}'s squared error saved so far"
-    shapes = [head, value_axis(plot, ticks.nice(*ys, 5), unit)]
-    zero = float(plot.y(0.0))
-    shapes.append(segment((plot.left, plot.right), (zero, zero), "var(--ink)", "3 3"))
-    drawn = [line(plot, kept.astype(float), curves[k.label][kept], k) for k in reversed(keys)]
-    shapes += [plot.clip("".join(drawn)), base_axis(plot, ticks.dates(times, benchmark.clock, 9))]
-    return document(shapes, plot.bottom + AXIS, f"error saved against {benchmark.baseline}")
-
-
-def by_step(benchmark: Benchmark) -> tuple[str, list[str]]:
-    """Draw the scaled absolute error by step ahead; also name the models too far up to be seen."""
-    scores = [s.model for s in benchmark.scores() if s.mase == s.mase]
-    curves = {name: benchmark.by_step(name) for name in scores}
-    near = set(contenders(benchmark, len(scores))) & set(scores)  # others may leave the plot
-    top = 1.3 * max(float(np.nanmax(curves[name])) for name in near)
-    shown = [name for name in scores if name in near or np.nanmedian(curves[name]) <= top]
-    tint = marks(benchmark.runs)
-    keys = [Key(name, *tint[name]) for name in shown]
-    head, used = legend(keys, LEFT, 4, WIDTH - LEFT - RIGHT)
-    highest = max(float(np.nanmax(curves[name])) for name in shown)
-    plot = _plot(used + 32, 260, (1.0, float(benchmark.horizon)), (0.0, min(top, 1.06 * highest)))
-    unit = "mean absolute error over the in-sample naive's"
-    shapes = [head, value_axis(plot, ticks.nice(*plot.ys, 5), unit)]
-    x = np.arange(1.0, benchmark.horizon + 1)
-    drawn = [line(plot, x, curves[key.label], key) for key in reversed(keys)]
-    marks_ = ticks.steps(benchmark.horizon, benchmark.season)
-    shapes += [plot.clip("".join(drawn)), base_axis(plot, marks_, "steps ahead")]
-    figure = document(shapes, plot.bottom + AXIS, "error by step ahead")
-    return figure, [name for name in scores if name not in shown]
-
-
 def coverage(benchmark: Benchmark) -> str:
     """Draw the share of truths inside each model's 80 % interval as dots beside the 80 % line."""
     scores = [s for s in benchmark.scores() if s.cover80 == s.cover80]
@@ -247,7 +200,7 @@ def _plot(top: float, height: float, xs: tuple[float, float], ys: tuple[float, f
 
 
 def _quantiles(benchmark: Benchmark, name: str, rows: Ints) -> tuple[Floats, Floats, Floats]:
-    low, median, high = (benchmark.quantile(name, p)[rows] for p in (LOW, 0.5, HIGH))
+    low, median, high = benchmark.quantiles(name, (LOW, 0.5, HIGH), rows).T
     return low, median, high
 
 
@@ -287,10 +240,3 @@ def _bars(plot: Plot, x: Floats, y: Floats) -> str:
             top, height = min(py, zero), abs(py - zero)
             drawn.append(f"M{px - width / 2:.1f} {top:.1f}h{width:.1f}v{height:.1f}h{-width:.1f}Z")
     return f'<path d="{"".join(drawn)}" fill="var(--axis)" fill-opacity=".5"/>'
-
-
-def _squared(benchmark: Benchmark, name: str) -> Floats:
-    """Scaled squared error of each row (R,), NaN where there is none."""
-    scale = benchmark.mse_scale[benchmark.series]
-    error = (benchmark.y - benchmark.mean(name)) ** 2
-    return np.asarray(error / np.where(scale > 0, scale, np.nan))

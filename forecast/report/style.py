@@ -74,6 +74,26 @@ thead th{{color:var(--muted);font-weight:600;border-bottom:1px solid var(--axis)
 th:first-child{{text-align:left;padding-left:0;position:sticky;left:0;background:var(--paper)}}
 tbody th{{font-weight:600}}
 tbody tr:hover td{{background:var(--raised)}}
+thead button{{font:inherit;color:inherit;background:none;border:0;padding:.2rem 0;cursor:pointer}}
+thead button:hover{{color:var(--accent)}}
+[aria-sort] button::after{{content:" \\2191"}}
+[aria-sort=descending] button::after{{content:" \\2193"}}
+.sign{{font-size:.8em;color:var(--muted)}}
+.pairs td.better,.pairs td.worse{{background:var(--raised);font-weight:600}}
+.pairs td.better{{color:var(--green)}}
+.pairs td.worse{{color:var(--orange)}}
+.verdicts{{margin:.2rem 0 1rem;padding-left:1.2rem}}
+.verdicts li{{margin:.15rem 0}}
+.picker{{display:grid;grid-template-columns:minmax(12rem,18rem) minmax(14rem,1fr);gap:.2rem 1rem;
+ align-items:start;margin:.6rem 0}}
+.picker label{{color:var(--muted);font-size:.85rem;grid-row:1}}
+.picker label[for$=word]{{grid-column:1}}
+.picker input,.picker select{{font:inherit;font-size:.9rem;color:inherit;width:100%;
+ background:var(--raised);border:1px solid var(--axis);border-radius:4px;padding:.3rem .5rem}}
+.picker input{{grid-column:1;grid-row:2}}
+.picker select{{grid-column:2;grid-row:2 / span 2}}
+.picker .note{{grid-column:1;grid-row:3;margin:0}}
+[hidden]{{display:none}}
 .best{{font-weight:700;color:var(--accent)}}
 .share{{min-width:6.6rem;
  background:linear-gradient(90deg,var(--fill) var(--share),transparent 0) no-repeat
@@ -96,6 +116,7 @@ dt{{color:var(--muted)}}
 dd{{margin:0;overflow-wrap:anywhere}}
 footer{{padding:2.4rem 20px 3rem}}
 @media(max-width:560px){{
+ .picker{{display:block}}
  h1{{font-size:1.5rem}} h2{{font-size:1.25rem}}
  dl{{grid-template-columns:1fr}} dd{{margin-bottom:.4rem}}
 }}
