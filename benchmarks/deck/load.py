@@ -4,7 +4,7 @@
 
 The system is the sum of the 20 zones. Models learn from the rows up to June 2007 and are judged on
 the year after, beside copies of 1, 24 and 168 hours ago (naive, snaive, snaive-week). Results go
-to benchmarks/results, from where benchmarks/results.py writes docs/results.md.
+to benchmarks/results.
 """
 
 import argparse
