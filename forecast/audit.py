@@ -3,7 +3,7 @@
 Each experiment forecasts twice from the same cutoffs, with the same series in batches of the same
 shape, and changes only what a forecaster must not see:
 
-    noise        every value after the cutoff, and every past covariate, becomes noise
+    noise        values after the cutoff become noise, past covariates those of other rows
     truncation   the rows after the last step that is judged are gone
     order        the series come in another order
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import backtest
+from forecast.data.covariates import Covariates
 from forecast.data.panel import Panel
 from forecast.models.base import LEVELS
 from forecast.plan import Plan, plan_windows
@@ -91,7 +92,21 @@ def noised(panel: Panel, plan: Plan) -> Panel:
     size = np.nanmean(np.abs(panel.values)) + 1.0
     noise = size * rng.lognormal(0.0, 2.0, len(row))
     noise[rng.random(len(row)) < 0.1] = np.nan
-    return replace(panel, values=np.where(later, noise, panel.values))
+    return replace(
+        panel,
+        values=np.where(later, noise, panel.values),
+        covariates=panel.covariates and _shuffled(panel.covariates, later, rng),
+    )
+
+
+def _shuffled(
+    covariates: Covariates, later: NDArray[np.bool_], rng: np.random.Generator
+) -> Covariates:
+    """Return the covariates with the `later` rows of the past ones drawn from all their rows."""
+    values, past = covariates.values.copy(), covariates.places("past")
+    drawn = rng.integers(0, len(values), int(later.sum()))
+    values[np.ix_(later, past)] = covariates.values[np.ix_(drawn, past)]
+    return replace(covariates, values=values)
 
 
 def truncated(panel: Panel, plan: Plan) -> Panel:

@@ -7,8 +7,10 @@ import pytest
 
 from forecast import audit, backtest
 from forecast.data.clock import DAY, HOUR, Clock
+from forecast.data.covariates import Column, Covariates
 from forecast.data.panel import assemble
 from forecast.models import FAMILIES
+from forecast.plan import plan_windows
 from forecast.results import Task
 
 SMALL = {
@@ -41,6 +43,24 @@ def test_every_model_passes(model):
     panel = prices() if FAMILIES[model].prices_only else load()
     task = Task(3, windows=2, stride=4, gap=1)
     assert audit.audit(panel, task, [model], options={"settings": SMALL}) == []
+
+
+def covered():
+    panel = load()
+    values = np.random.default_rng(2).normal(size=(len(panel.values), 2))
+    return replace(
+        panel, covariates=Covariates((Column("k", "known"), Column("p", "past")), values)
+    )
+
+
+@pytest.mark.parametrize("model", ["linear", "gru"])
+def test_past_covariates_are_noise_too(model):
+    task = Task(3, windows=2, stride=4, gap=1)
+    assert audit.audit(covered(), task, [model], options={"settings": SMALL}) == []
+    panel, plan = covered(), plan_windows(covered(), task)
+    moved = np.flatnonzero((audit.noised(panel, plan).covariates.values
+                            != panel.covariates.values).any(axis=0))  # fmt: skip
+    assert moved.tolist() == [1]
 
 
 def test_a_fit_that_saw_too_much_is_caught(monkeypatch):
