@@ -462,13 +462,25 @@ def test_a_fit_interrupted_goes_on_to_the_same_bytes(load, tmp_path, forecast):
         process.send_signal(signal.SIGINT)
         message = process.stderr.read()
     assert process.returncode == 130
-    assert b"--resume" in message
-    assert not (tmp_path / "cut.safetensors").exists()
+    assert b"holds the best so far; `--resume`" in message
+    assert len(good(forecast("predict", "cut.safetensors")).splitlines()) == 25
     good(forecast("fit", "load.csv", *tiny, "-o", "cut.safetensors", "--resume"))
     names = ["cut.safetensors", "whole.safetensors"]
     one, two = ((tmp_path / name).read_bytes() for name in names)
     assert one == two
     assert sorted(p.name for p in tmp_path.iterdir()) == [names[0], "load.csv", names[1]]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--quick", "--thorough"), "three ways to say one thing"),
+        (("--minutes", "0"), "leaves no time"),
+        (("--minutes", "2", "--resume"), "does not count"),
+    ],
+)
+def test_budgets_that_contradict_each_other_are_refused(forecast, load, flags, said):
+    assert said in bad(forecast("fit", "load.csv", *flags), 2)
 
 
 def terminal(args, cwd):
