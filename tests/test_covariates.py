@@ -122,17 +122,18 @@ def test_a_constant_covariate_counts_for_nothing_and_is_said():
     np.testing.assert_array_equal(plain.mean, other.mean)
 
 
-def test_linear_follows_a_known_covariate():
+@pytest.mark.parametrize(
+    ("model", "settings"), [("linear", {}), ("esn", {"units": "40", "reservoirs": "1"})]
+)
+def test_a_known_covariate_is_followed(model, settings):
     frame = hourly(1500, 0.1)
     with_, without = (tables.from_frame(frame, known=k, value="y") for k in (["heat", "free"], []))
     from forecast.backtest import run
     from forecast.results import Task
 
     task = Task(24, windows=8)
-    scores = [
-        run(p, task, ["linear"], options={"transform": "none"}).score("linear").mase
-        for p in (with_, without)
-    ]
+    options = {"transform": "none", "settings": {model: settings}}
+    scores = [run(p, task, [model], options=options).score(model).mase for p in (with_, without)]
     assert scores[0] < 0.35 * scores[1]
 
 

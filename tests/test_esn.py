@@ -159,27 +159,41 @@ def test_without_numba_it_warns_and_runs(monkeypatch):
 def direct_readout(model: ESN, rows: History, m: int) -> np.ndarray:
     """The readout by a solve in float64; windows come from absorbing one row at a time."""
     z, H, R = rows.z, model.setting.horizon, model.config.units
+    given = rows.phases.shape[1] - len(model.setting.past)
     state, windows, plain, Y = model.start(np.array([0])), [], [], []
     for t in range(len(z) - H):
         state = model.absorb(state, z[None, [t]], rows.phases[None, [t]])
         ring = model.memory.extend(state["ring"], state["seen"])
         centred, level, spread = model.centre(ring, state["seen"], np.array([0]))
         windows.append(centred[0])
-        plain.append(model.readout.features(centred, rows.phases[[t + 1]])[0])
+        ahead = rows.phases[None, t + 1 : t + 1 + H, :given]
+        plain.append(model.features(state, centred, ahead)[0, : -2 * R])
         Y.append(np.clip((z[t + 1 : t + 1 + H] - level) / spread, -8, 8))
     inputs = model.inputs(np.array(windows), rows.phases[: len(windows)])
     x = model.drive(m, np.zeros(R, np.float32), inputs).astype(np.float64)
     np.testing.assert_allclose(x[-1], state["x"][0, m], atol=1e-5)
     washout = model.config.washout
     X, Y = np.concatenate([plain, x], axis=1)[washout:], np.array(Y)[washout:]
-    prior = model.readout.prior(R)
+    prior = model.readout.prior(X.shape[1] - len(model.readout.penalties()))
     G = X.T @ X + len(X) * model.config.ridge * np.diag(penalties(model))
     return prior + np.linalg.solve(G, X.T @ (Y - X @ prior))
 
 
-def test_readout_equals_a_direct_solve():
+def beside(rows: History, seed: int = 5) -> History:
+    """The same rows with a static, a known and a past covariate."""
+    own = np.random.default_rng(seed).normal(size=(len(rows.z), 3))
+    own[:, 0] = 0.7
+    return replace(rows, phases=np.concatenate([rows.phases, own], axis=1))
+
+
+COVERED = replace(SETTING, static=("size",), known=("heat",), past=("traffic",))
+
+
+@pytest.mark.parametrize("setting", [SETTING, COVERED], ids=["plain", "covariates"])
+def test_readout_equals_a_direct_solve(setting):
     rows = history(waves(300))
-    model = fit(SETTLED, SETTING, rows, Run())
+    rows = beside(rows) if setting.known else rows
+    model = fit(SETTLED, setting, rows, Run())
     one, two = direct_readout(model, rows, 0), direct_readout(model, rows, 1)
     plain = len(one) - 30
     expected = np.concatenate([(one[:plain] + two[:plain]) / 2, one[plain:] / 2, two[plain:] / 2])
@@ -208,7 +222,8 @@ def test_sums_by_blocks_equal_one_block(monkeypatch):
 def test_torch_equals_numpy(rows, monkeypatch):
     device = pytest.importorskip("forecast.training.device_sums")
     monkeypatch.setattr("forecast.training.blocks.BLOCK", 128)
-    model = network(SETTLED, SETTING, np.ones(len(rows) + 1))
+    rows = beside(rows)
+    model = network(SETTLED, COVERED, np.ones(len(rows) + 1))
     ours = device.DeviceSums(model, rows, 1, "cpu")
     for i in range(len(rows)):
         for got, expected in zip(ours(i), sums(model, rows, 1, i), strict=True):
@@ -336,6 +351,21 @@ def test_free_running_feeds_its_own_forecasts():
     state = model.absorb(state, said[None, :1], np.zeros((1, 1, 1)))
     two = direct.predict(state, np.zeros((1, 5, 1))).quantiles[0, 0, MEDIAN]
     assert said[1] == pytest.approx(two)  # the second step is the first one from the first
+
+
+def test_running_free_hears_what_is_known_ahead():
+    """A wave that a known covariate moves at once, further than its own past tells."""
+    t = np.arange(1600)
+    heat = np.random.default_rng(3).normal(size=len(t))
+    z = np.sin(0.3 * t) + np.concatenate([[0], heat[1:]])
+    rows = replace(flat(z[:1500]), phases=np.stack([0 * t, heat], axis=1)[:1500])
+    model = fit(FREE, Setting(horizon=20, known=("heat",)), rows, Run())
+    state = model.absorb(model.start(np.array([0])), rows.z[None], rows.phases[None])
+    ahead = np.stack([np.zeros(20), heat[1500:1520]], axis=1)
+    said = model.predict(state, ahead[None]).quantiles[0, :, MEDIAN]
+    np.testing.assert_allclose(said, z[1500:1520], atol=0.1)
+    with pytest.raises(FitError, match="past covariate `visits`"):
+        fit(FREE, Setting(horizon=20, past=("visits",)), rows, Run())
 
 
 def test_a_run_that_diverges_is_said_and_gives_the_direct_forecast():

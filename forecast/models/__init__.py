@@ -43,7 +43,7 @@ FAMILIES = {
                seeded=True, spreads=True, covariates=ROLES),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",
                f"{_T}.reservoir:fit", "echo state network, ridge readout",
-               seeded=True),
+               seeded=True, covariates=ROLES),
         Family("kalman", f"{_M}.kalman:KalmanConfig", f"{_M}.kalman:Kalman",
                f"{_T}.kalman:fit", "structural state space by maximum likelihood",
                covariates=("known",)),

@@ -42,6 +42,11 @@ class Setting:
     known: tuple[str, ...] = ()
     past: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> int:
+        """Phases and covariates of a row that is absorbed, S + 1 + D + K + P."""
+        return len(self.seasons) + 1 + len(self.static) + len(self.known) + len(self.past)
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

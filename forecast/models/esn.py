@@ -1,23 +1,26 @@
 """Echo state network: fixed random reservoirs beside the lags, read out by ridge regression.
 
     x[t] = (1 - a) x[t-1] + a tanh(W_in [1; u[t]] + W x[t-1])                               (1)
-    u[t] = [value; change over a day; over a week; clock], values in spreads about their level
-    f[t] = [1; lags; clock; lags x time of day; x[t]]                                       (2)
+    u[t] = [value; change over a day; over a week; clock; covariates at t], values in spreads
+           about their level
+    f[t] = [1; lags; clock; lags x time of day; covariates; x[t]]                           (2)
     z[t+1..t+H] = level[t] + spread f[t] W_out                                              (3)
 
 Jaeger (2001), "The echo state approach to analysing and training recurrent neural networks". The
 spectral radius of each W is set exactly; each unit hears `inputs_per_unit` others. The clock is
 fed strongly enough to gate units, so that a reservoir answers differently by hour and weekday.
-The forecast is the mean of those of M reservoirs, each with a readout of its own. A missing value
-enters as the memory fills it; rows before the first observation leave x = 0.
+Covariates reach the readout as those of `linear` do, the known ones of every step ahead among
+them. The forecast is the mean of those of M reservoirs, each with a readout of its own. A missing
+value enters as the memory fills it; rows before the first observation leave x = 0.
 
 Shapes: N series, T rows, M reservoirs, R units, K inputs per unit, U inputs, H horizon.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +29,7 @@ from forecast.errors import FitError
 from forecast.models import free_running
 from forecast.models.base import MEDIAN, Arrays, Floats, Prediction, Setting, State
 from forecast.models.linear import Linear, check, fourier
+from forecast.models.outside import Outside, next_step
 
 WASHOUT = 100
 
@@ -82,7 +86,11 @@ class ESN(Linear):
     """
 
     config: ESNConfig
-    covered: ClassVar[bool] = False
+
+    def __init__(self, config: ESNConfig, setting: Setting, arrays: Arrays) -> None:
+        super().__init__(config, setting, arrays)
+        if config.mode == "free":  # a step further on, other steps are ahead
+            self.outside = Outside(next_step(setting))
 
     def start(self, series: NDArray[np.int64]) -> State:
         """Return the state before any row of `series` (N,): an empty ring and x = 0."""
@@ -94,16 +102,22 @@ class ESN(Linear):
         after, rows, seen = self.memory.absorb(state, z)
         kernels = worthwhile_kernels(z.size * self.arrays["W"][..., 0].size)
         for i in range(len(z)):
-            first = int(np.count_nonzero(seen[i] == 0))
-            for begin in range(first, z.shape[1], BLOCK):
-                part = slice(begin, begin + BLOCK)
-                ring = np.concatenate([state["ring"][i], rows[i, :begin]])[-self.memory.size :]
-                windows = self.memory.windows(ring, rows[i, part], seen[i, part])
-                number = np.repeat(state["series"][i], len(windows))
-                centred, _, _ = self.centre(windows, seen[i, part], number)
-                inputs = self.inputs(centred, phases[i, part])
+            for inputs in self.passes(state, i, rows[i], seen[i], phases[i]):
                 after["x"][i] = self._carry(after["x"][i], inputs, kernels)
-        return after
+        return after | self.outside.absorb(state, phases)
+
+    def passes(
+        self, state: State, i: int, rows: Floats, seen: NDArray[np.int64], phases: Floats
+    ) -> Iterator[Floats]:
+        """Yield the inputs (B, U + 1) of the rows (T,) of series `i`, from its first value on."""
+        first = int(np.count_nonzero(seen == 0))
+        for begin in range(first, len(rows), BLOCK):
+            part = slice(begin, begin + BLOCK)
+            ring = np.concatenate([state["ring"][i], rows[:begin]])[-self.memory.size :]
+            windows = self.memory.windows(ring, rows[part], seen[part])
+            number = np.repeat(state["series"][i], len(windows))
+            centred, _, _ = self.centre(windows, seen[part], number)
+            yield self.inputs(centred, phases[part])
 
     def predict(self, state: State, phases: Floats) -> Prediction:
         """Forecast directly, or by running free; the spread is that of the direct forecast."""
@@ -116,12 +130,11 @@ class ESN(Linear):
         return Prediction(direct.quantiles + shift[..., None], direct.scale)
 
     def next(self, state: State, phases: Floats) -> Floats:
-        """Return the value (N,) at `phases` (N, S + 1) that follows `state`, by its first step."""
+        """Return the value (N,) at `phases` (N, columns) that `state` is followed by."""
         windows = self.memory.extend(state["ring"], state["seen"])
         centred, level, spread = self.centre(windows, state["seen"], state["series"])
-        features = self.features(state, centred, phases)
-        first = self.arrays["readouts"][self.arrays["which"][state["series"]], :, 0]  # (N, P)
-        ahead = level + spread * (features * first).sum(axis=1)
+        features = self.features(state, centred, phases[:, None])
+        ahead = level + spread * self.read(state, features)[:, 0]
         return np.asarray(ahead + np.nan_to_num(state["last"]) * self.setting.difference)
 
     def reach(self, state: State) -> tuple[Floats, Floats]:
@@ -156,18 +169,18 @@ class ESN(Linear):
 
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
         """Return (2) (N, P), the states of all reservoirs side by side."""
-        return np.concatenate(
-            [self.readout.features(centred, phases), state["x"].reshape(len(centred), -1)], axis=1
-        )
+        plain = super().features(state, centred, phases)
+        return np.concatenate([plain, state["x"].reshape(len(centred), -1)], axis=1)
 
     def inputs(self, centred: Floats, phases: Floats) -> Floats:
-        """Return [1; u] (T, U + 1) for `centred` windows (T, C) of rows at `phases` (T, S + 1)."""
+        """Return [1; u] (T, U + 1) for `centred` windows (T, C) at `phases` (T, columns)."""
         value, seasons = centred[:, -1:], self.setting.seasons
         parts = [np.ones_like(value), value]
         parts += [value - centred[:, [-1 - season]] for season in seasons]
         parts += [fourier(phases[:, s], min(2, season // 2)) for s, season in enumerate(seasons)]
         if self.setting.year:
             parts.append(fourier(phases[:, len(seasons)], 1))
+        parts.append(phases[:, len(seasons) + 1 :])
         return np.concatenate(parts, axis=1)
 
     def drive(self, m: int, x: Singles, inputs: Floats) -> Singles:

@@ -10,14 +10,14 @@ Shapes: N series, T rows, C values in the ring, P features, H horizon, B rows of
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Arrays, Floats, Prediction, Setting, State, gaussian
 from forecast.models.memory import Memory
-from forecast.models.outside import Outside, without
+from forecast.models.outside import Outside
 
 WIDEST = 700  # lags at most; beyond, older ones are thinned out
 CLIP = 8.0  # in spreads; a wilder value is a fault of the meter
@@ -169,13 +169,11 @@ class Linear:
     scale (N + 1, H) of the errors in spreads.
     """
 
-    covered: ClassVar[bool] = True  # whether the readout sees covariates
-
     def __init__(self, config: Any, setting: Setting, arrays: Arrays) -> None:
         self.config, self.setting, self.arrays = config, setting, arrays
         self.readout = Readout.of(config, setting)
         self.memory = self.readout.memory
-        self.outside = Outside(setting if self.covered else without(setting))
+        self.outside = Outside(setting)
 
     def start(self, series: NDArray[np.int64]) -> State:
         """Return the state before any row of `series` (N,)."""
@@ -190,22 +188,26 @@ class Linear:
         """Forecast the steps at `phases` (N, H, S + 1 + D + K) by (2)."""
         windows = self.memory.extend(state["ring"], state["seen"])
         centred, level, spread = self.centre(windows, state["seen"], state["series"])
-        features = self.features(state, centred, phases[:, 0])
-        features = np.concatenate([features, self.outside.seen(state, phases)], axis=1)
-        ahead = np.zeros((len(features), self.setting.horizon))
-        which = self.arrays["which"][state["series"]]
-        for k in np.unique(which):
-            ahead[which == k] = features[which == k] @ self.arrays["readouts"][k]
-        median = level[:, None] + spread[:, None] * ahead  # (2)
+        features = self.features(state, centred, phases)
+        median = level[:, None] + spread[:, None] * self.read(state, features)  # (2)
         scale = spread[:, None] * self.arrays["scale"][state["series"]]
         if self.setting.difference:
             median += np.nan_to_num(state["last"])[:, None]
             scale = np.sqrt(np.outer(state["variance"], np.arange(1, self.setting.horizon + 1)))
         return gaussian(median, np.maximum(scale, TINY))
 
+    def read(self, state: State, features: Floats) -> Floats:
+        """Return what each series' readout says (N, H) of `features` (N, P), in spreads."""
+        said = np.zeros((len(features), self.setting.horizon))
+        which = self.arrays["which"][state["series"]]
+        for k in np.unique(which):
+            said[which == k] = features[which == k] @ self.arrays["readouts"][k]
+        return said
+
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
-        """Return f (N, P) of (1) for `centred` windows (N, C) and `phases` one step ahead."""
-        return self.readout.features(centred, phases)
+        """Return [f; covariates] (N, P) of (2) for `centred` (N, C) and the `phases` ahead."""
+        plain = self.readout.features(centred, phases[:, 0])
+        return np.concatenate([plain, self.outside.seen(state, phases)], axis=1)
 
     def centre(
         self, windows: Floats, seen: NDArray[np.int64], series: NDArray[np.int64]

@@ -19,9 +19,9 @@ RECENT = 24  # rows looked back on where there is no season
 PLACES = 12  # of them that are features
 
 
-def without(setting: Setting) -> Setting:
-    """Return `setting` without covariates, for a model that makes no use of them."""
-    return replace(setting, static=(), known=(), past=())
+def next_step(setting: Setting) -> Setting:
+    """Return `setting` for a readout that sees what is known of the next step alone."""
+    return replace(setting, horizon=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Outside:
     def seen(self, state: State, phases: Floats) -> Floats:
         """Return (1) (N, F) after `state`, for steps at `phases` (N, H, S + 1 + D + K)."""
         recent = state.get("recent", np.zeros((len(phases), self.rows, 0)))
-        return self.features(recent, phases[..., self._first :])
+        return self.features(recent, phases[:, : self.setting.horizon, self._first :])
 
     def along(self, phases: Floats) -> tuple[Floats, Floats]:
         """Return views of the recent rows (T, R, K + P) and those ahead (T, H, D + K) of a series.

@@ -16,6 +16,8 @@ from forecast.kernels.reservoir import states_on_device
 from forecast.models.base import Floats, History
 from forecast.models.esn import ESN, matrix
 from forecast.training.blocks import Block, blocks
+from forecast.training.linear import direct
+from forecast.training.reservoir import prior
 from forecast.training.ridge import Sums
 
 ROOM = 4e9  # bytes of sums held on the device
@@ -26,8 +28,8 @@ class DeviceSums:
 
     def __init__(self, model: ESN, history: History, m: int, device: str) -> None:
         self.model, self.history, self.device = model, history, torch.device(device)
-        plain, targets = model.readout.prior().shape
-        self.width = plain + model.config.units + targets
+        features, targets = prior(model).shape
+        self.width = features + targets
         self.targets = targets
         self.group = max(int(ROOM / (16 * self.width**2)), 1)
         self.made: dict[int, tuple[Sums, Sums]] = {}
@@ -75,7 +77,7 @@ class DeviceSums:
         return states_on_device(x, drive, self.W, leak)
 
     def _add(self, products: Tensor, block: Block, states: Tensor) -> None:
-        plain = self.model.readout.features(block.centred, block.ahead)
+        plain = direct(self.model, block)
         both = torch.cat([self._put(plain), states.double(), self._put(block.targets)], dim=1)
         for k, mask in enumerate((block.learn, block.hold)):
             some = both * self._put(mask.astype(np.float64))[:, None]

@@ -15,8 +15,10 @@ from forecast.errors import FitError
 from forecast.models.base import Arrays, Floats, History, Setting
 from forecast.models.esn import ESN, ESNConfig, draw
 from forecast.models.linear import Readout
+from forecast.models.outside import Outside
 from forecast.training.blocks import blocks, spreads
-from forecast.training.linear import ridges, sampled, settle
+from forecast.training.linear import direct, ridges, sampled, settle
+from forecast.training.linear import penalties as plain_penalties
 from forecast.training.ridge import ROOM, Path, Problem, Readouts, Sums, errors_along, readouts
 from forecast.training.run import Run, memory
 
@@ -31,6 +33,7 @@ def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> ESN:
     Raises FitError for a washout that leaves nothing, and for more than the memory holds.
     """
     _check_washout(config, history)
+    _check_free(config, setting)
     config = settle(config, setting, history)
     _check_memory(config, setting, history)
     spread = spreads(Readout.of(config, setting), history)
@@ -55,6 +58,14 @@ def _check_washout(config: ESNConfig, history: History) -> None:
         )
 
 
+def _check_free(config: ESNConfig, setting: Setting) -> None:
+    if config.mode == "free" and setting.past:
+        raise FitError(
+            f"mode=free runs on where the past covariate `{setting.past[0]}` is not known",
+            hint="leave past covariates out, or use `--set mode=direct`",
+        )
+
+
 def _check_memory(config: ESNConfig, setting: Setting, history: History) -> None:
     need, have = footprint(config, setting, history), memory()
     if need <= have:
@@ -76,7 +87,7 @@ def footprint(config: ESNConfig, setting: Setting, history: History) -> float:
     The sums of one series and of all stand beside their eigenvectors; a series with more rows than
     features has a readout of its own, held for each reservoir and for their mean.
     """
-    plain, H = Readout.of(config, setting).prior().shape
+    plain, H = Readout.of(config, setting).prior(len(Outside(setting))).shape
     width, M = plain + config.units, config.reservoirs
     own = 1 + int((history.rows > width).sum()) * (len(history) > 1)
     readouts = 2 * 8 * own * M * width * H
@@ -87,7 +98,7 @@ def footprint(config: ESNConfig, setting: Setting, history: History) -> float:
 def network(config: ESNConfig, setting: Setting, spread: Floats) -> ESN:
     """Return a network with reservoirs drawn, which has learnt nothing yet."""
     bare = ESN(config, setting, {"spread": spread})
-    phases = np.zeros((1, len(setting.seasons) + 1))
+    phases = np.zeros((1, setting.columns))
     width = bare.inputs(np.zeros((1, bare.memory.size)), phases).shape[1]
     return ESN(config, setting, {"spread": spread, **draw(config, setting, width)})
 
@@ -114,15 +125,20 @@ def sums(model: ESN, history: History, m: int, i: int) -> tuple[Sums, Sums]:
             x = states[-1]
         for part, mask in ((train, block.learn), (held, block.hold)):
             if mask.any():
-                plain = model.readout.features(block.centred[mask], block.ahead[mask])
-                part.add(np.concatenate([plain, states[mask]], axis=1), block.targets[mask])
+                features = np.concatenate([direct(model, block, mask), states[mask]], axis=1)
+                part.add(features, block.targets[mask])
     return train, held
 
 
 def penalties(model: ESN) -> Floats:
     """Return the penalty (P,) of each feature relative to the lags'."""
     states = np.full(model.config.units, model.config.state_penalty)
-    return np.concatenate([model.readout.penalties(), states])
+    return np.concatenate([plain_penalties(model), states])
+
+
+def prior(model: ESN) -> Floats:
+    """Return the readout (P, H) to shrink to: covariates and states count for nothing."""
+    return model.readout.prior(len(model.outside) + model.config.units)
 
 
 def _problem(model: ESN, history: History, sums: Gather) -> Problem:
@@ -131,7 +147,7 @@ def _problem(model: ESN, history: History, sums: Gather) -> Problem:
         count=len(history),
         sample=sampled(history),
         penalties=penalties(model),
-        prior=model.readout.prior(model.config.units),
+        prior=prior(model),
         ridges=ridges(model.setting),
     )
 
@@ -149,10 +165,10 @@ def _dynamics(
     errors = []
     for k, option in enumerate(options):
         model = network(replace(option, reservoirs=1), setting, spread)
-        prior = model.readout.prior(config.units)
+        start = prior(model)
         products = gather(model, history, 0, run.device)
         made = (products(i) for i in sample)
-        paths = [(Path(t.about(prior), penalties(model)), h.about(prior)) for t, h in made]
+        paths = [(Path(t.about(start), penalties(model)), h.about(start)) for t, h in made]
         errors.append(float(errors_along(paths, ridges(setting)).min()))
         run.progress("esn", 0.0, f"{k + 1} of {len(options)} kinds of reservoir tried")
     return options[int(np.argmin(errors))]
