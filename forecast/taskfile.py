@@ -24,14 +24,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from forecast.data.wanted import Wanted
 from forecast.errors import DataError, UsageError
 from forecast.metrics import DECILES
 from forecast.results import Score
 
 FOLDER = "FORECAST_DATA"  # environment variable: where to look for data beside the task file
 CLOSE = 1e-9  # relative; scores this near are the same
-READING = ("id", "time", "value", "season", "timezone", "closures", "input_layout", "date_format",
-           "decimal", "delimiter", "encoding")  # fmt: skip
+READING = {f.name for f in fields(Wanted)} - {"future"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 import typer
 
 from forecast.cli import evaluation, settings, shared, streams
+from forecast.cli.reading import Data, Dataset, Table
 
 if TYPE_CHECKING:
     from forecast.results import Benchmark
@@ -20,8 +21,8 @@ Format = Literal["table", "csv", "json", "markdown"]
 @shared.command
 def benchmark(
     talk: shared.Talk,
-    reading: shared.Reading,
-    data: shared.Data = None,
+    reading: Table,
+    data: Data = None,
     models: Annotated[
         str, typer.Option(metavar="A,B", help="Models; the baselines always run beside them.")
     ] = "rnn,gru,esn,kalman",
@@ -90,21 +91,12 @@ def benchmark(
         typer.Option("--format", "-f", help="Default: table at a terminal, else csv."),
     ] = None,
     output: shared.Output = None,
-    dataset: shared.Dataset = None,
+    dataset: Dataset = None,
     transform: shared.Transform = "auto",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="MODEL.NAME=VALUE", help="Change a setting of one model."),
     ] = None,
-    season: shared.Season = None,
-    id_: shared.IdColumn = None,
-    time: shared.TimeColumn = None,
-    value: shared.ValueColumn = None,
-    known: shared.Known = None,
-    past: shared.Past = None,
-    static: shared.Static = None,
-    timezone: shared.Timezone = None,
-    closures: shared.Closures = None,
     seed: shared.Seed = 0,
     device: shared.Device = "auto",
 ) -> None:
@@ -125,16 +117,14 @@ def benchmark(
         streams.check_place(place)
     if data is not None and data.endswith(".toml"):
         wanted = load(Path(data))
-        wanted = replace(wanted, reading={**reading, **wanted.reading})
+        wanted = replace(wanted, reading=reading.given | wanted.reading)
     else:
-        reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
-        reading |= shared.covariates(known, past, static)
         wanted = Evaluation(
-            tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset, reading,
-            (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds, seed, transform,
-            settings.pairs(set_ or []),
+            tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset,
+            reading.given, (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds,
+            seed, transform, settings.pairs(set_ or []),
         )  # fmt: skip
-    work = evaluation.prepare(talk, wanted, device)
+    work = evaluation.prepare(talk, replace(reading, given=wanted.reading), wanted, device)
     if audit:
         evaluation.audit(talk, work)
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Data, Dataset, Table
 
 if TYPE_CHECKING:
     from forecast.data.check import Health
@@ -21,8 +22,8 @@ SHOWN = 3  # rows and series named for each finding
 @shared.command
 def check(
     talk: shared.Talk,
-    reading: shared.Reading,
-    data: shared.Data = None,
+    reading: Table,
+    data: Data = None,
     fix: Annotated[
         bool, typer.Option("--fix", help="Write the repaired table to FILE, the report to stderr.")
     ] = False,
@@ -30,16 +31,7 @@ def check(
         Literal["text", "json"], typer.Option("--format", "-f", help="For people or programs.")
     ] = "text",
     output: shared.Output = None,
-    dataset: shared.Dataset = None,
-    season: shared.Season = None,
-    id_: shared.IdColumn = None,
-    time: shared.TimeColumn = None,
-    value: shared.ValueColumn = None,
-    known: shared.Known = None,
-    past: shared.Past = None,
-    static: shared.Static = None,
-    timezone: shared.Timezone = None,
-    closures: shared.Closures = None,
+    dataset: Dataset = None,
 ) -> None:
     """Example:
 
@@ -56,10 +48,8 @@ def check(
     from forecast.data import check as doctor
 
     streams.check_place(output)
-    read = partial(shared.read, talk, data, dataset, explain=reading.pop("explain"))
-    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
-    reading |= shared.covariates(known, past, static)
-    health = doctor.examine(data, read, **reading)
+    read = partial(reading.panel, talk, data, dataset)
+    health = doctor.examine(data, read, **reading.given)
     report = _json(health) if format_ == "json" else _text(health, streams.width() or 80)
     if not fix:
         streams.emit(f"{report}\n".encode(), output)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forecast.cli import settings, shared, streams
+from forecast.cli.reading import Reading
 from forecast.errors import DataError, FitError, GateError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Work:
     device: str
 
 
-def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
+def prepare(talk: shared.Talk, reading: Reading, wanted: "Evaluation", device: str) -> Work:
     """Read the data and check what is wanted of them."""
     from forecast.data.tables import check_calendar
     from forecast.quantiles import check_levels
@@ -43,7 +44,7 @@ def prepare(talk: shared.Talk, wanted: "Evaluation", device: str) -> Work:
         "settings": by_model(wanted.settings),
     }
     check_levels(wanted.quantiles)
-    panel = shared.read(talk, wanted.data, wanted.dataset, **wanted.reading)
+    panel = reading.panel(talk, wanted.data, wanted.dataset)
     panel = _selected(panel, wanted.series)
     check_calendar(panel)
     return Work(wanted, panel, _task(panel, wanted), names, options, device)

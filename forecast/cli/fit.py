@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecast.cli import settings, shared, streams
+from forecast.cli.reading import Data, Dataset, Table
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 @shared.command
 def fit(
     talk: shared.Talk,
-    reading: shared.Reading,
-    data: shared.Data = None,
+    reading: Table,
+    data: Data = None,
     model: Annotated[
         str,
         typer.Option("--model", "-m", metavar="NAME", help="rnn, gru, esn, kalman, linear, ..."),
@@ -35,7 +36,7 @@ def fit(
         str | None,
         typer.Option("--output", "-o", metavar="FILE", help="Default: DATA-MODEL.safetensors."),
     ] = None,
-    dataset: shared.Dataset = None,
+    dataset: Dataset = None,
     transform: shared.Transform = "auto",
     set_: Annotated[
         list[str] | None,
@@ -44,15 +45,6 @@ def fit(
     list_settings: Annotated[
         str | None, typer.Option(metavar="MODEL", help="List the settings of a model and end.")
     ] = None,
-    season: shared.Season = None,
-    id_: shared.IdColumn = None,
-    time: shared.TimeColumn = None,
-    value: shared.ValueColumn = None,
-    known: shared.Known = None,
-    past: shared.Past = None,
-    static: shared.Static = None,
-    timezone: shared.Timezone = None,
-    closures: shared.Closures = None,
     seed: shared.Seed = 0,
     device: shared.Device = "auto",
     resume: Annotated[
@@ -89,9 +81,7 @@ def fit(
     _check_budget(quick, thorough, minutes, resume)
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
     check_target(target)
-    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
-    reading |= shared.covariates(known, past, static)
-    panel = shared.read(talk, data, dataset, **reading)
+    panel = reading.panel(talk, data, dataset)
 
     from forecast import fitting, store
     from forecast.data.tables import check_fittable

@@ -5,13 +5,14 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import time as now
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Lines
 from forecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 @shared.command
 def follow(
     talk: shared.Talk,
+    reading: Lines,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="File that `fit` wrote.")],
     horizon: Annotated[
         int, typer.Option(min=1, metavar="N", help="Steps ahead, at most as fitted.")
@@ -57,18 +59,6 @@ def follow(
         str, typer.Option(metavar="TIME", help="How often the state is saved to MODEL.")
     ] = "1m",
     no_save: Annotated[bool, typer.Option("--no-save", help="Leave MODEL as it is.")] = False,
-    id_: shared.IdColumn = None,
-    time: shared.TimeColumn = None,
-    value: shared.ValueColumn = None,
-    date_format: Annotated[
-        str | None,
-        typer.Option(metavar="FORMAT", help="day-first, month-first, seconds, %d/%m/%Y, ..."),
-    ] = None,
-    decimal: Annotated[str | None, typer.Option(metavar="MARK", help="point or comma.")] = None,
-    delimiter: Annotated[
-        str | None, typer.Option(metavar="MARK", help="A character, or comma, semicolon, tab.")
-    ] = None,
-    closures: shared.Closures = None,
 ) -> None:
     """Example:
 
@@ -98,12 +88,10 @@ def follow(
 
     with ExitStack() as stack:
         claim = None if no_save else stack.enter_context(Claim(model))
-        forecaster = store.load(model)
+        forecaster = reading.standing(store.load(model))
         _check_alone(forecaster)
-        if closures is not None:
-            forecaster = replace(forecaster, clock=forecaster.clock.with_closures(closures))
         stream = Stream(forecaster, horizon, levels, adapt)
-        wanted = Wanted(id_, time, value, None, date_format, decimal, delimiter)
+        wanted = Wanted(**reading.given)
         style = Style(format_, levels)
         follower = Follower(
             Feed(forecaster.clock, forecaster.layout, wanted), stream, style, _write, talk.say,

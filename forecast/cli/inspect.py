@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Reading
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _components(
 ) -> str:  # fmt: skip
     from forecast.report import components as words
 
-    rows = shared.read(talk, data, layout=forecaster.layout, clock=forecaster.clock)
+    rows = Reading().rows(talk, data, forecaster)
     found = words.decompose(forecaster, rows)
     if report is not None:
         streams.emit(words.page(found, rows.clock, Path(model).name).encode(), report)
@@ -111,11 +112,7 @@ def _dynamics(
     from forecast.dynamics import inspect as measure
     from forecast.report import dynamics as words
 
-    rows = (
-        None
-        if data is None
-        else shared.read(talk, data, layout=forecaster.layout, clock=forecaster.clock)
-    )
+    rows = None if data is None else Reading().rows(talk, data, forecaster)
     found = measure(forecaster, rows)
     if report is not None:
         streams.emit(words.page(found, Path(model).name).encode(), report)

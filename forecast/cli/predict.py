@@ -1,11 +1,12 @@
 """`forecast predict`: forecast what follows, from a model file and the newest rows."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Reading, Rows
+from forecast.errors import UsageError
 
 if TYPE_CHECKING:
     from forecast.data.panel import Panel
@@ -18,7 +19,7 @@ Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "markdown"]
 @shared.command
 def predict(
     talk: shared.Talk,
-    reading: shared.Reading,
+    reading: Rows,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="File that `fit` wrote.")],
     rows: Annotated[
         str | None,
@@ -35,7 +36,6 @@ def predict(
     format_: Annotated[
         Format | None, typer.Option("--format", "-f", help="Default: by the name of FILE, or csv.")
     ] = None,
-    closures: shared.Closures = None,
     future: Annotated[
         str | None,
         typer.Option(metavar="FILE", help="Known covariates of the steps to come."),
@@ -61,10 +61,13 @@ def predict(
 
     levels = shared.numbers("--quantiles", quantiles)
     streams.check_place(output)
-    forecaster = store.load(model)
-    if closures is not None:
-        forecaster = replace(forecaster, clock=forecaster.clock.with_closures(closures))
-    newest = _newest(talk, rows, forecaster, reading)
+    forecaster = reading.standing(store.load(model))
+    if future == "-" and rows == "-":
+        raise UsageError("both ROWS and `--future` are standard input", hint="name one as a file")
+    if rows is None and future != "-" and streams.stdin_holds() == "data":
+        rows = "-"
+    newest = None if rows is None else reading.rows(talk, rows, forecaster)
+    newest = newest if newest is not None and len(newest) else None
     if newest is not None and not fresh:
         shared.warn_of_rewritten_rows(talk, forecaster.rewritten(newest))
     given = None if future is None else _future(talk, future, forecaster, reading)
@@ -73,34 +76,12 @@ def predict(
     streams.emit(writing.render(result, kind, layout), output)
 
 
-def _newest(
-    talk: shared.Talk, rows: str | None, forecaster: "Forecaster", reading: shared.Reading
-) -> "Panel | None":
-    """Return the rows given, or None to forecast from the stored state."""
-    from forecast.data.roles import ROLES
-
-    if rows is None and streams.stdin_holds() != "data":
-        return None
-    reading = reading | {role: forecaster.coding.sources(role) for role in ROLES}
-    panel = shared.read(talk, rows, layout=forecaster.layout, clock=forecaster.clock, **reading)
-    return panel if len(panel) else None
-
-
 def _future(
-    talk: shared.Talk, table: str, forecaster: "Forecaster", reading: shared.Reading
+    talk: shared.Talk, table: str, forecaster: "Forecaster", reading: Reading
 ) -> "Panel | None":
     """Return the known covariates of steps to come; None for a model that uses none."""
-    from forecast.data import tables
-
     names = forecaster.coding.sources("known")
     if not names:
         talk.say(f"Warning: {forecaster.family} makes no use of `--future {table}`")
         return None
-    reading = {name: asked for name, asked in reading.items() if name != "explain"}
-    panel = tables.read(
-        streams.stdin() if table == "-" else table, layout=forecaster.layout,
-        clock=forecaster.clock, known=names, future=True, **reading,
-    )  # fmt: skip
-    for note in panel.notes:
-        talk.say(note)
-    return panel
+    return reading.rows(talk, table, forecaster, known=names, past=(), static=(), future=True)

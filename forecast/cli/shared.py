@@ -1,14 +1,14 @@
-"""What the commands share: their common options, how they talk, how they read rows."""
+"""What the commands share: their common options, how they talk, what they say alike."""
 
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,50 +16,8 @@ from forecast.cli import streams
 from forecast.errors import UsageError
 from forecast.training.run import Progress, silent
 
-if TYPE_CHECKING:
-    from forecast.data.panel import Panel
-
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
 
-Data = Annotated[
-    str | None,
-    typer.Argument(metavar="DATA", help="CSV or Parquet file; `-` or a pipe: standard input."),
-]
-Dataset = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Use embedded data instead; see `forecast datasets list`."),
-]
-IdColumn = Annotated[
-    str | None, typer.Option("--id", metavar="COLUMN", help="Column of series ids.")
-]
-TimeColumn = Annotated[
-    str | None, typer.Option("--time", metavar="COLUMN", help="Column of timestamps.")
-]
-ValueColumn = Annotated[
-    str | None, typer.Option("--value", metavar="COLUMN", help="Column of values.")
-]
-Season = Annotated[
-    str | None,
-    typer.Option(metavar="STEPS", help="Season lengths in steps, `24,168`; default: by frequency."),
-]
-Timezone = Annotated[
-    str | None,
-    typer.Option(metavar="ZONE", help="Whose clock: Europe/Berlin, UTC, +01:00; default: none."),
-]
-Closures = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", help="Days to come on which trading rests, one date a line."),
-]
-Known = Annotated[
-    str | None,
-    typer.Option(metavar="COLUMNS", help="Covariates known ahead too: `temperature,holiday`."),
-]
-Past = Annotated[
-    str | None, typer.Option(metavar="COLUMNS", help="Covariates observed like the values.")
-]
-Static = Annotated[
-    str | None, typer.Option(metavar="COLUMNS", help="Covariates constant for each series.")
-]
 Transform = Annotated[
     str, typer.Option(metavar="NAME", help="auto, none, log, diff or log-diff (prices).")
 ]
@@ -90,44 +48,15 @@ _COMMON = {
 }
 
 
-_READING = {
-    "input_layout": (
-        Annotated[
-            str | None,
-            typer.Option(
-                metavar="NAME",
-                help="long, wide, hours (a day per row) or rows (a series per row).",
-            ),
-        ],
-        None,
-    ),
-    "date_format": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="FORMAT", help="day-first, month-first, seconds, %d/%m/%Y, ..."),
-        ],
-        None,
-    ),
-    "decimal": (
-        Annotated[str | None, typer.Option(metavar="MARK", help="point or comma.")],
-        None,
-    ),
-    "delimiter": (
-        Annotated[
-            str | None, typer.Option(metavar="MARK", help="A character, or comma, semicolon, tab.")
-        ],
-        None,
-    ),
-    "encoding": (
-        Annotated[str | None, typer.Option(metavar="NAME", help="utf-8, cp1252, cp1253, ...")],
-        None,
-    ),
-    "explain": (
-        Annotated[bool, typer.Option("--explain", help="Say why DATA is read as it is.")],
-        False,
-    ),
-}
-Reading = dict[str, Any]  # what a command is given for a parameter called `reading`
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Options that several commands have, and what makes one value of them.
+
+    A parameter annotated with one, as `Annotated[Value, Group(...)]`, stands for all of them.
+    """
+
+    options: Mapping[str, tuple[Any, Any]]  # annotation and default, by name
+    gather: Callable[..., Any]
 
 
 class HelpNeededError(Exception):
@@ -171,36 +100,43 @@ class Talk:
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give `function(talk, ...)` the options that every command has.
+    """Give `function(talk, ...)` the options that every command has, and those of its groups.
 
-    One with a parameter `reading` has those too that say how a table is written.
     `--json-errors` and `--debug` are read where errors end, in `forecast.cli.run`: an error may
     come before the options are understood.
     """
     own = list(inspect.signature(function).parameters.values())[1:]
-    reads = any(parameter.name == "reading" for parameter in own)
+    groups = {p.name: group for p in own if (group := _group(p)) is not None}
 
     @functools.wraps(function)
     def run(context: typer.Context, **options: Any) -> None:
         common = {name: options.pop(name) for name in _COMMON}
         limit_threads(common["threads"])
-        if reads:
-            options["reading"] = {name: options.pop(name) for name in _READING}
+        for name, group in groups.items():
+            options[name] = group.gather(**{key: options.pop(key) for key in group.options})
         try:
             function(Talk(common["quiet"]), **options)
         except HelpNeededError:
             print(context.get_help(), file=sys.stderr)
             raise typer.Exit(2) from None
 
-    own = [parameter for parameter in own if parameter.name != "reading"]
-    shared = [
-        inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
-        for name, (kind, default) in ((_READING if reads else {}) | _COMMON).items()
-    ]
-    context = inspect.Parameter("context", _KEYWORD, annotation=typer.Context)
-    signature = inspect.Signature([context, *(p.replace(kind=_KEYWORD) for p in own), *shared])
-    run.__signature__ = signature  # type: ignore[attr-defined]
+    shared: dict[str, tuple[Any, Any]] = {}
+    for options in (*(group.options for group in groups.values()), _COMMON):
+        shared |= options
+    parameters = [
+        inspect.Parameter("context", _KEYWORD, annotation=typer.Context),
+        *(p.replace(kind=_KEYWORD) for p in own if p.name not in groups),
+        *(inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
+          for name, (kind, default) in shared.items()),
+    ]  # fmt: skip
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return run
+
+
+def _group(parameter: inspect.Parameter) -> Group | None:
+    """Return the group that the annotation of a parameter names, None without one."""
+    notes = getattr(parameter.annotation, "__metadata__", ())
+    return next((note for note in notes if isinstance(note, Group)), None)
 
 
 def limit_threads(count: int | None) -> None:
@@ -216,33 +152,6 @@ def limit_threads(count: int | None) -> None:
         os.environ[name] = str(count) if count else os.environ.get(name, usual)
 
 
-def read(
-    talk: Talk,
-    data: str | None,
-    dataset: str | None = None,
-    explain: bool = False,
-    **options: Any,
-) -> "Panel":
-    """Return the panel that DATA, `--dataset` or standard input holds, and say how it was read.
-
-    With `explain` the reason for each decision is said too. Other `options` go to `tables.read`.
-    Raises HelpNeededError when nothing is named at a terminal.
-    """
-    from forecast.data import datasets, tables
-
-    if dataset is not None and data is not None:
-        raise UsageError(f"both `{data}` and `--dataset {dataset}` are given", hint="choose one")
-    if dataset is None and data is None and streams.stdin_holds() == "terminal":
-        raise HelpNeededError
-    if dataset is not None:
-        panel = datasets.load(dataset, **options)
-    else:
-        panel = tables.read(streams.stdin() if data in (None, "-") else data, **options)
-    for note in (*panel.notes, *(panel.reasons if explain else ())):
-        talk.say(note)
-    return panel
-
-
 def warn_of_rewritten_rows(talk: Talk, ids: tuple[str, ...]) -> None:
     """Say that rows given again with other values were skipped, if there are any."""
     if ids:
@@ -251,20 +160,6 @@ def warn_of_rewritten_rows(talk: Talk, ids: tuple[str, ...]) -> None:
             f"Warning: rows of `{ids[0]}`{more} differ from those the model has seen and were "
             "skipped; `--fresh` starts from the rows given"
         )
-
-
-def columns(
-    id_: str | None, time: str | None, value: str | None, season: str | None, **others: Any
-) -> dict[str, Any]:
-    """Return the options that say how to read a table, as `tables.read` takes them."""
-    steps = None if season is None else integers("--season", season)
-    return {"id": id_, "time": time, "value": value, "season": steps, **others}
-
-
-def covariates(known: str | None, past: str | None, static: str | None) -> dict[str, Any]:
-    """Return the names of covariates, as `tables.read` takes them."""
-    named = {"known": known, "past": past, "static": static}
-    return {role: names("--" + role, text) for role, text in named.items() if text is not None}
 
 
 def names(flag: str, text: str) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Rows
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 @shared.command
 def simulate(
     talk: shared.Talk,
-    reading: shared.Reading,
+    reading: Rows,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="File that `fit` wrote.")],
     rows: Annotated[
         str | None,
@@ -55,14 +56,13 @@ def simulate(
         raise UsageError(f"both `--cold` and `{rows}` are given", hint="choose one")
     if start is not None and not cold:
         raise UsageError("`--start` goes with `--cold`", hint="a history says itself where it ends")
-    forecaster = store.load(model)
+    forecaster = reading.standing(store.load(model))
     if cold:
         first = None if start is None else _moment(forecaster.clock, start)
         result = simulation.simulate_cold(forecaster, paths, horizon, seed, first)
     else:
-        reading |= {"layout": forecaster.layout, "clock": forecaster.clock}
         given = rows is not None or streams.stdin_holds() == "data"
-        newest = shared.read(talk, rows, **reading) if given else None
+        newest = reading.rows(talk, rows, forecaster) if given else None
         newest = newest if newest is not None and len(newest) else None
         result = simulation.simulate(forecaster, paths, horizon, seed, newest)
     content = io.BytesIO()

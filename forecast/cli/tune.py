@@ -8,6 +8,7 @@ import typer
 
 from forecast.cli import settings, shared, streams
 from forecast.cli.fit import beside, check_target, kept, remove
+from forecast.cli.reading import Data, Dataset, Table
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ Format = Literal["table", "csv", "json"]
 @shared.command
 def tune(
     talk: shared.Talk,
-    reading: shared.Reading,
-    data: shared.Data = None,
+    reading: Table,
+    data: Data = None,
     model: Annotated[
         str, typer.Option("--model", "-m", metavar="NAME", help="rnn, gru, esn, kalman or linear.")
     ] = "gru",
@@ -57,18 +58,12 @@ def tune(
         Format | None,
         typer.Option("--format", "-f", help="Default: table at a terminal, else csv."),
     ] = None,
-    dataset: shared.Dataset = None,
+    dataset: Dataset = None,
     transform: shared.Transform = "auto",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting that stays as it is."),
     ] = None,
-    season: shared.Season = None,
-    id_: shared.IdColumn = None,
-    time: shared.TimeColumn = None,
-    value: shared.ValueColumn = None,
-    timezone: shared.Timezone = None,
-    closures: shared.Closures = None,
     seed: shared.Seed = 0,
     device: shared.Device = "auto",
     resume: Annotated[
@@ -96,8 +91,7 @@ def tune(
     check_target(target)
     streams.check_place(trials)
     written = _format(format_, trials)
-    reading |= shared.columns(id_, time, value, season, timezone=timezone, closures=closures)
-    panel = shared.read(talk, data, dataset, **reading)
+    panel = reading.panel(talk, data, dataset)
     check_fittable(panel)
     search = selection.on(search, panel, horizon, windows)
     checkpoints = Path(f"{target}.checkpoint")

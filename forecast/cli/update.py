@@ -1,13 +1,13 @@
 """`forecast update`: take in new rows and keep the state they lead to."""
 
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forecast.cli import shared, streams
+from forecast.cli.reading import Rows
 
 if TYPE_CHECKING:
     from forecast.data.panel import Panel
@@ -17,13 +17,12 @@ if TYPE_CHECKING:
 @shared.command
 def update(
     talk: shared.Talk,
-    reading: shared.Reading,
+    reading: Rows,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="File that `fit` wrote.")],
     rows: Annotated[
         str | None,
         typer.Argument(metavar="ROWS", help="Newest rows; `-` or a pipe: standard input."),
     ] = None,
-    closures: shared.Closures = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Default: MODEL itself.")
     ] = None,
@@ -46,10 +45,8 @@ def update(
     elsewhere = output is not None and Path(output).resolve() != Path(model).resolve()
     with ExitStack() as stack:
         claim = None if elsewhere else stack.enter_context(Claim(model))
-        before = store.load(model)
-        if closures is not None:
-            before = replace(before, clock=before.clock.with_closures(closures))
-        panel = shared.read(talk, rows, layout=before.layout, clock=before.clock, **reading)
+        before = reading.standing(store.load(model))
+        panel = reading.rows(talk, rows, before)
         if len(panel):
             shared.warn_of_rewritten_rows(talk, before.rewritten(panel))
         after = before.update(panel) if len(panel) else before

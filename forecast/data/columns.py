@@ -67,7 +67,7 @@ def recognise(
             Decision(
                 "",
                 f"layout {layout.kind}: its columns are named in sequence"
-                if wanted.layout is None
+                if wanted.input_layout is None
                 else f"layout {layout.kind}: asked for",
             )
         )
@@ -79,7 +79,7 @@ def recognise(
 
 
 def _grounds(layout: Layout, wanted: Wanted) -> str:
-    if wanted.layout:
+    if wanted.input_layout:
         return "asked for"
     if layout.kind == "wide":
         return "no column of ids, and several of numbers: each is a series"
@@ -218,18 +218,18 @@ class _Finder:
 
     def sequence(self, layout: Layout, wanted: Wanted) -> Layout | None:
         """Return the layout if the values of a day or of a series stand in one row, else None."""
-        if wanted.layout in ("long", "wide") or wanted.value is not None:
+        if wanted.input_layout in ("long", "wide") or wanted.value is not None:
             return None
         free = self.free(layout.id, *layout.timed)
         run = whole_day(self.names, free)
-        if wanted.layout == "hours" or (run and layout.timed and wanted.layout is None):
+        if wanted.input_layout == "hours" or (run and layout.timed and wanted.input_layout is None):
             return replace(layout, kind="hours", values=run or self._numbers(layout))
-        if layout.timed and wanted.layout is None:
+        if layout.timed and wanted.input_layout is None:
             return None
         texts = [k for k in free if self._is_text(k)]
         run = run_of(self.names, [k for k in free if k not in texts])
         id_ = layout.id if layout.id is not None else next(iter(texts), None)
-        if wanted.layout != "rows":
+        if wanted.input_layout != "rows":
             cells = [] if id_ is None else self.cells(id_)
             if len(run) < MANY or id_ is None or len(set(cells)) < len(cells):
                 return None
@@ -243,7 +243,7 @@ class _Finder:
         """Return the layout with its columns of values."""
         taken = (layout.id, *layout.timed)
         value = self.find(wanted.value, VALUE_NAMES, taken)
-        if value is not None and wanted.layout != "wide":
+        if value is not None and wanted.input_layout != "wide":
             return replace(layout, values=(value,))
         if (
             known is not None

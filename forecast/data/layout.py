@@ -159,8 +159,9 @@ def remembered(wanted: Wanted, known: Layout | None, names: Sequence[str]) -> Wa
     fresh: dict[str, Any] = {role: name for role, name in found.items()
                              if getattr(wanted, role) is None and name in names}  # fmt: skip
     if not wanted.beside:
-        fresh["beside"] = tuple((role, known.columns[k]) for role, k, _ in known.beside
-                                if role == "known" or not wanted.future)  # fmt: skip
+        for role, k, _ in known.beside:
+            if role == "known" or not wanted.future:
+                fresh[role] = (*fresh.get(role, ()), known.columns[k])
     return replace(wanted, **fresh)
 
 
@@ -178,7 +179,7 @@ def named_beside(
     """
     kinds = {known.columns[k]: text for _, k, text in known.beside} if known else {}
     found = []
-    for role, name in sorted(wanted.beside, key=lambda each: ROLES.index(each[0])):
+    for role, name in wanted.beside:
         if names.count(name) != 1:
             wrong = "columns are called so" if name in names else "no column is called so"
             shown = ", ".join(names[:50]) + (" ..." if len(names) > 50 else "")

@@ -6,7 +6,7 @@ out stand in `writing` and are offered here too.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,6 @@ from forecast.data.grid import arrange
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.data.reader import Reader
-from forecast.data.roles import ROLES
 from forecast.data.rows import Rows
 from forecast.data.sheet import Sheet
 from forecast.data.source import Source
@@ -45,62 +44,28 @@ _NO_ROWS = "the table needs a header and rows, `unique_id,ds,y`"
 def read(
     source: Source,
     *,
-    id: str | None = None,
-    time: str | None = None,
-    value: str | None = None,
-    season: int | Sequence[int] | None = None,
     layout: Layout | None = None,
     clock: Clock | None = None,
-    timezone: str | None = None,
-    closures: str | None = None,
-    input_layout: str | None = None,
-    date_format: str | None = None,
-    decimal: str | None = None,
-    delimiter: str | None = None,
-    encoding: str | None = None,
-    known: Sequence[str] = (),
-    past: Sequence[str] = (),
-    static: Sequence[str] = (),
-    future: bool = False,
     mend: Callable[[Rows], Rows] | None = None,
+    **answers: Any,
 ) -> Panel:
-    """Return the panel that a table holds; every option stands in for what is else found out.
+    """Return the panel that a table holds.
 
     Args:
         source: path, folder, pattern of paths, `-` for standard input, binary stream or bytes;
             CSV and its kin, JSON lines or Parquet, packed by gzip, bzip2, xz, zstd or zip.
-        id: column of series ids.
-        time: column of timestamps.
-        value: column of values; several of them make a wide table.
-        season: season lengths in steps, instead of those the frequency suggests.
         layout: columns of a fitted model's data; rows then need no header.
         clock: the fitted model's clock, instead of the one the rows show; a table without any
             row is then an empty panel.
-        timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`.
-        closures: file of days to come on which trading rests.
-        input_layout: `long`, `wide`, `hours` (a day per row) or `rows` (a series per row).
-        date_format: `day-first`, `month-first`, `year-first`, `integer`, `seconds`,
-            `milliseconds`, or a pattern of strptime; `0-23` or `1-24` for a column of hours.
-        decimal: `.` or `,`.
-        delimiter: the character between cells.
-        encoding: such as `cp1253`.
-        known: columns known in the future too. Rows after the last value of a series that hold
-            some become the panel's `future`.
-        past: columns observed like the values, up to the cutoff.
-        static: columns constant for each series.
-        future: the table holds known covariates of steps to come, and no values.
         mend: what to do to the rows before they are put in order and checked.
+        answers: fields of `Wanted`, each in place of what is else found out: `timezone`, `known`.
 
     Raises:
         DataError: the table cannot be read safely; the message names file, line and column.
         UsageError: a column asked for is not there, or an option says what nothing is.
     """
-    zone = None if timezone is None else zones.named(timezone)
-    wanted = Wanted(
-        id, time, value, input_layout, date_format, decimal, delimiter, encoding, zone,
-        tuple((r, n) for r, names in zip(ROLES, (static, known, past), strict=True) for n in names),
-        future,
-    )  # fmt: skip
+    wanted = Wanted(**answers)
+    zone = None if wanted.timezone is None else zones.named(wanted.timezone)
     sheet = dialect.open_sheet(source, wanted)
     found, why, headed = _layout(sheet, wanted, layout)
     if len(sheet.sample) == headed:
@@ -118,11 +83,13 @@ def read(
     found = replace(found, dates=parsed.dates, decimal=parsed.decimal)
     notes = (f"{sheet.name}: {_how(parsed, found, decisions)}: {panel.notes[0]}", *panel.notes[1:])
     panel = replace(panel, layout=found, notes=notes, reasons=tuple(d.why for d in decisions))
-    if panel.covariates is not None and not future:
+    if panel.covariates is not None and not wanted.future:
         panel = settled(panel)
-    if closures is not None:
-        panel = replace(panel, clock=panel.clock.with_closures(closures))
-    return _with_season(panel, season)
+    if wanted.closures is not None:
+        panel = replace(panel, clock=panel.clock.with_closures(wanted.closures))
+    if wanted.seasons is not None:
+        panel = replace(panel, clock=panel.clock.with_seasons(wanted.seasons))
+    return panel
 
 
 def check_calendar(panel: Panel) -> None:
@@ -158,32 +125,20 @@ def check_fittable(panel: Panel) -> None:
     )
 
 
-def from_frame(
-    frame: "pd.DataFrame",
-    *,
-    id: str | None = None,
-    time: str | None = None,
-    value: str | None = None,
-    season: int | Sequence[int] | None = None,
-    timezone: str | None = None,
-    known: Sequence[str] = (),
-    past: Sequence[str] = (),
-    static: Sequence[str] = (),
-) -> Panel:
+def from_frame(frame: "pd.DataFrame", **answers: Any) -> Panel:
     """Return the panel that a data frame holds, read as its CSV would be.
 
-    A named or dated index counts as columns. Raises DataError and UsageError as `read` does;
-    line 2 is the frame's first row.
+    A named or dated index counts as columns. `answers` are fields of `Wanted`. Raises DataError
+    and UsageError as `read` does; line 2 is the frame's first row.
     """
     import pandas as pd
 
     if isinstance(frame.index, pd.DatetimeIndex) or frame.index.names[0] is not None:
         frame = frame.reset_index()
     kept = {str(kind.tz) for kind in frame.dtypes if isinstance(kind, pd.DatetimeTZDtype)}
-    timezone = kept.pop() if timezone is None and len(kept) == 1 else timezone
-    text = frame.to_csv(index=False, date_format=None).encode()
-    panel = read(text, id=id, time=time, value=value, season=season, timezone=timezone,
-                 known=known, past=past, static=static)  # fmt: skip
+    if answers.get("timezone") is None and len(kept) == 1:
+        answers["timezone"] = kept.pop()
+    panel = read(frame.to_csv(index=False, date_format=None).encode(), **answers)
     return replace(panel, source="data frame")
 
 
@@ -228,10 +183,3 @@ def _empty(clock: Clock, name: str, found: Layout) -> Panel:
     times = None if clock.complete else none
     return Panel((), np.zeros(0), np.zeros(1, np.int64), none, clock, times,
                  notes=(f"{name}: no rows",), source=name, layout=found)  # fmt: skip
-
-
-def _with_season(panel: Panel, season: int | Sequence[int] | None) -> Panel:
-    if season is None:
-        return panel
-    lengths = (season,) if isinstance(season, int) else tuple(season)
-    return replace(panel, clock=panel.clock.with_seasons(lengths))

@@ -1,9 +1,10 @@
 """What the user says about a table, what the reader decides, and where it is wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from forecast.data.roles import Role
+from forecast.data.roles import ROLES, Role
 from forecast.errors import DataError, UsageError
 
 Kind = Literal["long", "wide", "hours", "rows"]
@@ -14,23 +15,49 @@ _DECIMALS = {"point": ".", "comma": ","}
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Answers the user gave to what the reader would otherwise decide."""
+    """What the user says about a table; each answer stands in for what is else found out.
+
+    Attributes:
+        id: column of series ids.
+        time: column of timestamps.
+        value: column of values; several of them make a wide table.
+        input_layout: `long`, `wide`, `hours` (a day per row) or `rows` (a series per row).
+        date_format: `day-first`, `month-first`, `year-first`, `integer`, `seconds`,
+            `milliseconds`, or a pattern of strptime; `0-23` or `1-24` for a column of hours.
+        decimal: `.` or `,`.
+        delimiter: the character between cells.
+        encoding: such as `cp1253`.
+        timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`.
+        season: season lengths in steps, instead of those the frequency suggests.
+        closures: file of days to come on which trading rests.
+        known: columns known in the future too. Rows after the last value of a series that hold
+            some become the panel's `future`.
+        past: columns observed like the values, up to the cutoff.
+        static: columns constant for each series.
+        future: the table holds known covariates of steps to come, and no values.
+    """
 
     id: str | None = None
     time: str | None = None
     value: str | None = None
-    layout: str | None = None  # a Kind
-    date_format: str | None = None  # a name such as `day-first`, or a pattern of strptime
+    input_layout: str | None = None
+    date_format: str | None = None
     decimal: str | None = None
     delimiter: str | None = None
     encoding: str | None = None
     timezone: str | None = None
-    beside: tuple[tuple[Role, str], ...] = ()  # covariates, by name
-    future: bool = False  # the table holds known covariates of steps to come, and no values
+    season: int | Sequence[int] | None = None
+    closures: str | None = None
+    known: Sequence[str] = ()
+    past: Sequence[str] = ()
+    static: Sequence[str] = ()
+    future: bool = False
 
     def __post_init__(self) -> None:
+        """Refuse answers that nothing is called by, or that contradict each other: UsageError."""
+        every = [name for _, name in self.beside]
         for role, name in self.beside:
-            if [other for _, other in self.beside].count(name) > 1:
+            if every.count(name) > 1:
                 raise UsageError(f"the covariate `{name}` is named twice", hint="give it one role")
             if name in (self.id, self.time, self.value):
                 raise UsageError(
@@ -39,9 +66,9 @@ class Wanted:
                 )
         object.__setattr__(self, "delimiter", _DELIMITERS.get(self.delimiter or "", self.delimiter))
         object.__setattr__(self, "decimal", _DECIMALS.get(self.decimal or "", self.decimal))
-        if self.layout not in (None, *KINDS):
+        if self.input_layout not in (None, *KINDS):
             raise UsageError(
-                f"no layout is called `{self.layout}`", hint=f"known: {', '.join(KINDS)}"
+                f"no layout is called `{self.input_layout}`", hint=f"known: {', '.join(KINDS)}"
             )
         if self.decimal not in (None, ".", ","):
             raise UsageError(f"`--decimal {self.decimal}` is neither a point nor a comma",
@@ -49,6 +76,19 @@ class Wanted:
         if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '"\r\n'):
             raise UsageError(f"`--delimiter {self.delimiter}` is not one character",
                              hint=f"a character, or one of {', '.join(_DELIMITERS)}")  # fmt: skip
+
+    @property
+    def beside(self) -> tuple[tuple[Role, str], ...]:
+        """The covariates with their roles, in the order in which columns stand."""
+        named = {"static": self.static, "known": self.known, "past": self.past}
+        return tuple((role, name) for role in ROLES for name in named[role])
+
+    @property
+    def seasons(self) -> tuple[int, ...] | None:
+        """The season lengths asked for; None: those of the frequency."""
+        if self.season is None:
+            return None
+        return (self.season,) if isinstance(self.season, int) else tuple(self.season)
 
 
 @dataclass(frozen=True, slots=True)
