@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from forecast import fitting, store
-from forecast.data import covariates, tables
+from forecast.data import covariates, rewriting, tables
 from forecast.data.covariates import Column, Covariates
 from forecast.errors import DataError, UsageError
 
@@ -196,3 +196,57 @@ def test_a_loaded_model_reads_the_columns_of_its_fit():
     assert [c.name for c in rows.covariates.columns] == ["heat", "free"]
     stream = io.BytesIO(text(later))
     assert len(tables.read(stream, layout=model.layout, clock=model.clock).covariates.values) == 12
+
+
+def rewritten(panel, steps=None):
+    out = io.BytesIO()
+    rewriting.write(panel, out) if steps is None else rewriting.template(panel, steps, out)
+    return out.getvalue()
+
+
+def test_a_template_holds_the_steps_to_come_and_what_is_known_of_them():
+    panel = tables.read(TABLE, **ROLES)
+    assert rewritten(panel, 3).decode().splitlines() == [
+        "unique_id,ds,weather,heat",
+        "b,2020-01-03,,", "b,2020-01-04,,", "b,2020-01-05,,",
+        "a,2020-01-05,rain,4", "a,2020-01-06,,5", "a,2020-01-07,,",
+    ]  # fmt: skip
+    wide = tables.read(b"when,a,b,heat\n2020-01-01,1,2,3\n2020-01-02,1,2,3\n2020-01-03,1,3,4\n",
+                       known=["heat"])  # fmt: skip
+    assert rewritten(wide, 2).decode() == "when,heat\n2020-01-04,\n2020-01-05,\n"
+    with pytest.raises(UsageError, match="nothing to fill in"):
+        rewriting.template(tables.read(TABLE, value="y"), 3, io.BytesIO())
+
+
+def test_a_repaired_table_keeps_its_covariates_and_what_is_known_ahead():
+    panel = tables.read(TABLE, **ROLES)
+    assert rewritten(panel).decode().splitlines()[3:] == [
+        "a,2020-01-01,1,N,sun,2,5", "a,2020-01-02,2,N,rain,2.5,", "a,2020-01-03,,N,,,",
+        "a,2020-01-04,3,N,sun,3,7", "a,2020-01-05,,N,rain,4,", "a,2020-01-06,,N,,5,",
+    ]  # fmt: skip
+    again = tables.read(rewritten(panel), **ROLES)
+    np.testing.assert_array_equal(again.values, panel.values)
+    np.testing.assert_array_equal(again.covariates.values, panel.covariates.values)
+    np.testing.assert_array_equal(again.future.covariates.values, panel.future.covariates.values)
+
+
+def test_a_template_is_written_filled_in_and_piped_back(forecast, tmp_path):
+    frame = hourly(400).drop(columns="free")
+    (tmp_path / "load.csv").write_bytes(text(frame))
+    load = str(tmp_path / "load.csv")
+    model = str(tmp_path / "m")
+    done = forecast("fit", load, "-m", "linear", "--known", "heat", "--horizon", "3", "-o", model)
+    assert done.returncode == 0, done.stderr
+    lacking = forecast("predict", model, load)
+    assert lacking.returncode == 3
+    hint = b"`forecast check DATA --known heat --future-template 3 -o FILE`"
+    assert hint in lacking.stderr
+    blank = forecast("check", load, "--known", "heat", "--future-template", "3")
+    stamps = [f"2020-01-17T{hour}:00:00" for hour in (16, 17, 18)]
+    assert blank.stdout.decode() == "ds,heat\n" + "".join(f"{stamp},\n" for stamp in stamps)
+    filled = "ds,heat\n" + "".join(f"{stamp},10\n" for stamp in stamps)
+    ahead = forecast("predict", model, "--future", "-", stdin=filled.encode())
+    assert ahead.returncode == 0, ahead.stderr
+    assert [row.split(",")[1] for row in ahead.stdout.decode().splitlines()[1:]] == stamps
+    both = forecast("predict", model, "-", "--future", "-", stdin=filled.encode())
+    assert both.returncode == 2

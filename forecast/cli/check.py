@@ -11,10 +11,12 @@ import typer
 
 from forecast.cli import shared, streams
 from forecast.cli.reading import Data, Dataset, Table
+from forecast.errors import UsageError
 
 if TYPE_CHECKING:
     from forecast.data.check import Health
     from forecast.data.findings import Finding
+    from forecast.data.panel import Panel
 
 SHOWN = 3  # rows and series named for each finding
 
@@ -27,6 +29,10 @@ def check(
     fix: Annotated[
         bool, typer.Option("--fix", help="Write the repaired table to FILE, the report to stderr.")
     ] = False,
+    future_template: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Write the N steps to come, to be filled in."),
+    ] = None,
     format_: Annotated[
         Literal["text", "json"], typer.Option("--format", "-f", help="For people or programs.")
     ] = "text",
@@ -39,15 +45,23 @@ def check(
     forecast check load.csv
     forecast check load.csv --fix -o clean.csv
     cat load.csv | forecast check --format json | jq '.findings[].kind'
+    forecast check load.csv --known temperature --future-template 24 -o weather.csv
 
     Say how DATA is read, what is odd about it, in which rows, and what repairs it: gaps, rows
     that come twice, clock changes, outliers, stuck meters, impossible zeros and negatives, splits,
     short and identical series. `--fix` leaves empty what cannot be true and writes
-    `unique_id,ds,y` with a row for every step. The exit code is 0 whatever is found.
+    `unique_id,ds,y` with a row for every step, and the covariates named. `--future-template`
+    writes the rows that `predict --future` asks for. The exit code is 0 whatever is found.
     """
     from forecast.data import check as doctor
+    from forecast.data import rewriting
 
     streams.check_place(output)
+    if future_template is not None:
+        if fix:
+            raise UsageError("`--fix` and `--future-template` write two tables", hint="give one")
+        _template(talk, reading.panel(talk, data, dataset), future_template, output)
+        return
     read = partial(reading.panel, talk, data, dataset)
     health = doctor.examine(data, read, **reading.given)
     report = _json(health) if format_ == "json" else _text(health, streams.width() or 80)
@@ -55,10 +69,21 @@ def check(
         streams.emit(f"{report}\n".encode(), output)
         return
     table = io.BytesIO()
-    doctor.write(health.repaired, table)
+    rewriting.write(health.repaired, table)
     if not talk.quiet:
         print(report, file=sys.stderr)
     streams.emit(table.getvalue(), output)
+
+
+def _template(talk: shared.Talk, panel: "Panel", steps: int, output: str | None) -> None:
+    from forecast.data import rewriting
+
+    table = io.BytesIO()
+    count = rewriting.template(panel, steps, table)
+    streams.emit(table.getvalue(), output)
+    names = ", ".join(panel.covariates.named("known") if panel.covariates else ())
+    place = output or "FILE"
+    talk.say(f"{count:,} rows to fill in: {names}. Then: forecast predict MODEL --future {place}")
 
 
 def _json(health: "Health") -> str:

@@ -7,12 +7,12 @@ signs (symptoms), says them in words, and offers the table without them. T rows 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data import arrow, frequency, lines, symptoms, tables
+from forecast.data import frequency, symptoms, tables
 from forecast.data.clock import DAY
 from forecast.data.findings import Finding, Patient
 from forecast.data.panel import Floats, Panel
@@ -65,28 +65,6 @@ def examine(
     found += _of_clock(panel, seasons)
     repaired = replace(panel, values=patient.repaired())
     return Health(panel, _explained(panel, given[0]), seasons, tuple(found), repaired)
-
-
-def write(panel: Panel, out: BinaryIO) -> None:
-    """Write `unique_id,ds,y`, every step a row, series in the input's order, numbers in full."""
-    import pyarrow.compute as pc
-
-    rank = np.argsort(panel.order) if len(panel.order) else np.arange(len(panel))
-    place = np.concatenate([[0], np.cumsum(panel.lengths[rank])])
-    source = np.arange(place[-1]) + np.repeat(panel.offsets[:-1][rank] - place[:-1],
-                                              panel.lengths[rank])  # fmt: skip
-    columns: dict[str, lines.Column] = {
-        "unique_id": (np.repeat(rank, panel.lengths[rank]), panel.ids),
-        "ds": panel.all_times()[source],
-        "y": panel.values[source],
-    }
-    out.write(b"unique_id,ds,y\n")
-    for part in lines.parts(columns):
-        keys = [lines.text(name, part[name], panel.clock, lambda cell: lines.quoted(cell, ","))
-                for name in ("unique_id", "ds")]  # fmt: skip
-        numbers = pc.cast(arrow.array(np.asarray(part["y"])), "string")
-        cells = pc.coalesce(numbers, arrow.repeated("", len(numbers)))
-        lines.put(out, [*keys, cells], "", ",", "\n")
 
 
 def _once(given: list[Rows], timezone: str | None) -> Callable[[Rows], Rows]:

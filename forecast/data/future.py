@@ -78,6 +78,6 @@ def _incomplete(
     return DataError(
         f"known {', '.join(f'`{name}`' for name in lacking)}: {int(rows.sum()):,} of "
         f"{rows.size:,} steps to come lack a value: {', '.join(where)}{more}",
-        hint=f"give them by `--future FILE`: a table of timestamps and {names}, a row for each "
-        "step to come (and each series, if there is a column of ids)",
+        hint=f"give them by `--future FILE`; `forecast check DATA --known {names} "
+        f"--future-template {rows.shape[1]} -o FILE` writes the rows to fill in",
     )
