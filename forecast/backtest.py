@@ -110,7 +110,7 @@ def _rows(panel: Panel, plan: Plan, storage: Storage) -> dict[str, Any]:
 def _facts(panel: Panel, task: Task, options: dict[str, Any]) -> dict[str, Any]:
     """Return what makes the numbers repeatable."""
     return {
-        "known": [] if panel.covariates is None else list(panel.covariates.named("known")),
+        "known": list(panel.known),
         "fingerprint": fitting.fingerprint(panel),
         "task": asdict(task),
         "seed": options.get("seed", 0),

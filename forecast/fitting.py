@@ -16,6 +16,7 @@ from forecast import calibration, replay, skill
 from forecast.calibration import Calibration
 from forecast.data import covariates
 from forecast.data.covariates import Coding
+from forecast.data.holidays import HOLIDAY
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.errors import FitError
@@ -91,6 +92,7 @@ def fit(
         record=_record(panel, shape, adjustment, coding) | found,
         coding=coding,
         beside=np.zeros((0, len(coding))),
+        holidays=panel.holidays if HOLIDAY in coding.sources("known") else None,
     )
     return _with_states(forecaster, panel)
 

@@ -18,8 +18,10 @@ from forecast.data import future as steps_ahead
 from forecast.data.clock import Clock, Times
 from forecast.data.covariates import Coding, carried
 from forecast.data.forecast import Forecast
+from forecast.data.holidays import HOLIDAY, Holidays
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
+from forecast.data.roles import Role
 from forecast.errors import DataError, UsageError
 from forecast.models.base import COLD, Model, State
 from forecast.quantiles import check_levels, interpolate, mean
@@ -52,6 +54,7 @@ class Forecaster:
     widths: Floats | None = None  # (N, P) what `follow` has learnt since about each interval
     coding: Coding = field(default_factory=Coding)  # of the covariates the model uses
     beside: Floats = field(default_factory=lambda: np.zeros((0, 0)))  # (N, E) their last values
+    holidays: Holidays | None = None  # what is known of one of them by the calendar
 
     @property
     def horizon(self) -> int:
@@ -73,6 +76,11 @@ class Forecaster:
         seasons = self.clock.seasons
         return int(max([*rings, 2 * seasons[-1] if seasons else PLAIN]))
 
+    def asked(self, role: Role) -> tuple[str, ...]:
+        """Return the covariates of a role that rows must hold, as the calendar does not tell."""
+        named = self.coding.sources(role)
+        return tuple(name for name in named if self.holidays is None or name != HOLIDAY)
+
     def update(self, rows: Panel) -> "Forecaster":
         """Return a forecaster that has seen `rows` too.
 
@@ -82,6 +90,8 @@ class Forecaster:
         rows = self._on_clock(rows)
         known = set(self.ids)
         grown = self._with(tuple(name for name in rows.ids if name not in known), rows)
+        if grown.holidays is not None:
+            grown = replace(grown, holidays=grown.holidays.joined(rows.holidays))
         at = np.searchsorted(np.array(grown.ids, object), np.array(rows.ids, object))
         fresh = replay.after(rows, grown.last[at])
         kept = np.flatnonzero(fresh.lengths > 0)
@@ -176,6 +186,7 @@ class Forecaster:
             record=record,
             widths=None,
             beside=np.zeros((0, len(self.coding))),
+            holidays=self.holidays and self.holidays.forget(),
         )
 
     @property
@@ -219,7 +230,7 @@ class Forecaster:
     ) -> Forecast:
         times = self.clock.ahead(self.last[at], self.horizon)  # all H, then cut: a prefix
         ids = tuple(self.ids[i] for i in at)
-        known = steps_ahead.known(self.coding, tables, ids, times, self.clock)
+        known = steps_ahead.known(self.coding, tables, ids, times, self.clock, self.holidays)
         quantiles = self.quantiles(at, times, known)[:, :steps]
         return Forecast(
             ids=ids,

@@ -18,6 +18,7 @@ from forecast import soundness
 from forecast.calibration import Calibration
 from forecast.data.clock import Clock
 from forecast.data.covariates import Coding, Column
+from forecast.data.holidays import Holidays
 from forecast.data.writing import atomic
 from forecast.errors import ModelFileError
 from forecast.forecaster import Forecaster
@@ -26,7 +27,7 @@ from forecast.models.base import LEVELS, Setting
 from forecast.provenance import versions
 from forecast.transform import Transform
 
-FORMAT = 2  # 2: covariates
+FORMAT = 3  # 2: covariates; 3: holidays
 CODED = ("mean", "weight")  # arrays of a coding of covariates
 KEY = "forecast"
 LARGEST = 8 << 30  # bytes of a model file
@@ -66,7 +67,7 @@ def dumps(forecaster: Forecaster) -> bytes:
     tensors |= {f"state.{name}": array for name, array in forecaster.state.items()}
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     meta = {
-        "format": FORMAT,
+        "format": FORMAT if forecaster.holidays else 2,
         "family": forecaster.family,
         "config": asdict(forecaster.model.config),
         "setting": asdict(forecaster.model.setting),
@@ -76,6 +77,7 @@ def dumps(forecaster: Forecaster) -> bytes:
         "calibration windows": forecaster.calibration.windows,
         "ids": forecaster.ids,
         "covariates": [asdict(column) for column in forecaster.coding.columns],
+        **({"holidays": asdict(forecaster.holidays)} if forecaster.holidays else {}),
         "record": {k: v for k, v in forecaster.record.items() if k != "versions"},
         "versions": forecaster.record.get("versions") or versions(),
     }
@@ -171,6 +173,7 @@ def _build(meta: dict[str, Any], tensors: Tensors) -> Forecaster:
         widths=tensors.get("widths"),
         coding=coding,
         beside=tensors.get("beside", np.zeros((len(meta["ids"]), 0))),
+        holidays=_filled(Holidays, meta["holidays"]) if "holidays" in meta else None,
     )
 
 

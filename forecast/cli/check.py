@@ -81,8 +81,7 @@ def _template(talk: shared.Talk, panel: "Panel", steps: int, output: str | None)
     table = io.BytesIO()
     count = rewriting.template(panel, steps, table)
     streams.emit(table.getvalue(), output)
-    names = ", ".join(panel.covariates.named("known") if panel.covariates else ())
-    place = output or "FILE"
+    names, place = ", ".join(panel.known), output or "FILE"
     talk.say(f"{count:,} rows to fill in: {names}. Then: forecast predict MODEL --future {place}")
 
 

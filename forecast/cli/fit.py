@@ -109,7 +109,7 @@ def fit(
     for sentence in shared.unused(family.name, forecaster.record):
         talk.say(sentence)
     talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
-    ahead = " --future FILE" if forecaster.coding.sources("known") else ""
+    ahead = " --future FILE" if forecaster.asked("known") else ""
     talk.say(f"Next: forecast predict {target}{ahead}")
 
 

@@ -80,7 +80,7 @@ def _future(
     talk: shared.Talk, table: str, forecaster: "Forecaster", reading: Reading
 ) -> "Panel | None":
     """Return the known covariates of steps to come; None for a model that uses none."""
-    names = forecaster.coding.sources("known")
+    names = forecaster.asked("known")
     if not names:
         talk.say(f"Warning: {forecaster.family} makes no use of `--future {table}`")
         return None

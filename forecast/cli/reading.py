@@ -59,8 +59,9 @@ class Reading:
 
     def rows(self, talk: Talk, data: str | None, forecaster: "Forecaster", **more: Any) -> "Panel":
         """Return rows for `forecaster`, which need no header, as `panel` does."""
-        known: dict[str, Any] = {role: forecaster.coding.sources(role) for role in ROLES}
+        known: dict[str, Any] = {role: forecaster.asked(role) for role in ROLES}
         known |= {"layout": forecaster.layout, "clock": forecaster.clock}
+        known["calendar"] = forecaster.holidays
         return self.panel(talk, data, None, **known | more)
 
     def standing(self, forecaster: "Forecaster") -> "Forecaster":
@@ -83,6 +84,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "known": _text("COLUMNS", "Covariates known ahead too: `temperature,holiday`."),
     "past": _text("COLUMNS", "Covariates observed like the values."),
     "static": _text("COLUMNS", "Covariates constant for each series."),
+    "holidays": _text("CODE", "Public holidays of a country, DE or DE-BY; or the column of codes."),
     "timezone": _text("ZONE", "Whose clock: Europe/Berlin, UTC, +01:00; default: none."),
     "closures": _text("FILE", "Days to come on which trading rests, one date a line."),
     "input_layout": _text("NAME", "long, wide, hours (a day per row) or rows (a series per row)."),
@@ -98,7 +100,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
 _LISTS: dict[str, Callable[[str, str], Any]] = {
     "season": integers, "known": names, "past": names, "static": names,
 }  # fmt: skip
-_OF_A_MODEL = ("season", "id_", "time", "value", "known", "past", "static", "timezone")
+_OF_A_MODEL = ("season", "id_", "time", "value", "known", "past", "static", "holidays", "timezone")
 
 
 def _gathered(explain: bool = False, **texts: str | None) -> Reading:
@@ -119,5 +121,15 @@ Table = Annotated[Reading, _group()]  # of a table that is new to us
 Rows = Annotated[Reading, _group(*_OF_A_MODEL)]  # of rows for a model, which knows its columns
 Lines = Annotated[  # of rows as they arrive
     Reading,
-    _group("season", "known", "past", "static", "timezone", "input_layout", "encoding", "explain"),
+    _group(
+        "season",
+        "known",
+        "past",
+        "static",
+        "holidays",
+        "timezone",
+        "input_layout",
+        "encoding",
+        "explain",
+    ),
 ]

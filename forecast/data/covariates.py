@@ -99,6 +99,19 @@ class Coding:
         """Return the names of the columns as they came, of one role."""
         return tuple(column.name for column in self.columns if column.role == role)
 
+    def only(self, name: str) -> "Coding":
+        """Return the coding of the column called `name`."""
+        return self._part([column.name == name for column in self.columns])
+
+    def without(self, name: str) -> "Coding":
+        """Return the coding of all columns but that called `name`."""
+        return self._part([column.name != name for column in self.columns])
+
+    def _part(self, which: Sequence[bool]) -> "Coding":
+        columns = tuple(c for c, kept in zip(self.columns, which, strict=True) if kept)
+        each = np.repeat(which, [len(column.coded) for column in self.columns])
+        return Coding(columns, self.mean[each], self.weight[each])
+
     @property
     def ahead(self) -> int:
         """How many of the E columns are there for steps ahead: static and known ones."""

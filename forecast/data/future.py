@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data.clock import Clock, Times
-from forecast.data.covariates import Coding
+from forecast.data.covariates import Coding, Column, Covariates
+from forecast.data.holidays import HOLIDAY, Holidays, days
 from forecast.data.panel import Panel
 from forecast.data.records import EVERY
 from forecast.errors import DataError
@@ -20,13 +21,21 @@ NAMED = 5  # rows that an error names
 
 
 def known(
-    coding: Coding, tables: Sequence[Panel], ids: Sequence[str], times: Times, clock: Clock
-) -> Floats:
+    coding: Coding, tables: Sequence[Panel], ids: Sequence[str], times: Times, clock: Clock,
+    holidays: Holidays | None = None,
+) -> Floats:  # fmt: skip
     """Return the known covariates (N, H, K) of the steps `times` (N, H) of the series `ids`.
 
     A table without ids serves every series; where several hold a step, the last one counts.
-    Raises DataError that names the rows that no table holds, or whose cells are empty.
+    Those that `holidays` tell are asked of no table. Raises DataError that names the rows that no
+    table holds, or whose cells are empty.
     """
+    if holidays is not None:
+        free = holidays.free(holidays.places(ids)[:, None], days(clock, times))
+        flags = Covariates((Column(HOLIDAY, "known"),), free[..., None])
+        rest = known(coding.without(HOLIDAY), tables, ids, times, clock)
+        own = coding.only(HOLIDAY).code(flags, ("known",))
+        return np.insert(rest, [coding.names("known").index(HOLIDAY)], own, axis=-1)
     out = np.full((*times.shape, len(coding.names("known"))), np.nan)
     if not out.size:
         return out

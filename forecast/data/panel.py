@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from forecast.data.clock import Clock, Times
 from forecast.data.covariates import Column, Covariates
+from forecast.data.holidays import HOLIDAY, Holidays
 from forecast.data.layout import Layout
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Panel:
     layout: Layout | None = None  # the columns of the file, to read rows without a header
     covariates: Covariates | None = None  # columns beside the values, (T, C)
     future: "Panel | None" = None  # rows after the last values: what is known of steps to come
+    holidays: Holidays | None = None  # where the covariate `holiday` comes from
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -55,6 +57,12 @@ class Panel:
             last = self._times_at(np.maximum(self.lengths - 1, 0))
             return np.where(self.lengths > 0, last, self.starts - 1)
         return self.clock.shift(self.starts, self.lengths - 1)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Known covariates that the table holds: those that the calendar tells are left out."""
+        named = self.covariates.named("known") if self.covariates else ()
+        return tuple(name for name in named if self.holidays is None or name != HOLIDAY)
 
     def series(self, i: int) -> Floats:
         """Return the values of series `i` as a view."""

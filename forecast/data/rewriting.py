@@ -50,7 +50,7 @@ def template(panel: Panel, steps: int, out: BinaryIO) -> int:
     covariates to all series alike, so each step comes once. Returns how many rows there are.
     Raises UsageError for a panel without known covariates.
     """
-    if panel.covariates is None or not panel.covariates.named("known"):
+    if not panel.known:
         raise UsageError(
             "no column is named that must be known ahead, so there is nothing to fill in",
             hint="name them: `--known temperature,holiday`",
@@ -79,7 +79,8 @@ def template(panel: Panel, steps: int, out: BinaryIO) -> int:
 def _known_ahead(panel: Panel, order: Ints, times: Ints) -> Covariates:
     """Return the known covariates (N H, K) of the steps `times` (N, H), NaN where not known."""
     assert panel.covariates is not None
-    places = panel.covariates.places("known")
+    names = [column.name for column in panel.covariates.columns]
+    places = np.array([names.index(name) for name in panel.known], np.int64)
     out = np.full((*times.shape, len(places)), np.nan)
     ahead = panel.future
     if ahead is not None and ahead.covariates is not None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.data import cells, columns, dialect, exchanges, header, records, zones
+from forecast.data import cells, columns, dialect, exchanges, header, holidays, records, zones
 from forecast.data.beside import settled
 from forecast.data.cells import Cells
 from forecast.data.clock import Clock
 from forecast.data.grid import arrange
+from forecast.data.holidays import Holidays
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.data.reader import Reader
@@ -46,6 +47,7 @@ def read(
     *,
     layout: Layout | None = None,
     clock: Clock | None = None,
+    calendar: Holidays | None = None,
     mend: Callable[[Rows], Rows] | None = None,
     **answers: Any,
 ) -> Panel:
@@ -57,6 +59,7 @@ def read(
         layout: columns of a fitted model's data; rows then need no header.
         clock: the fitted model's clock, instead of the one the rows show; a table without any
             row is then an empty panel.
+        calendar: the holidays that the fitted model knows.
         mend: what to do to the rows before they are put in order and checked.
         answers: fields of `Wanted`, each in place of what is else found out: `timezone`, `known`.
 
@@ -85,6 +88,8 @@ def read(
     panel = replace(panel, layout=found, notes=notes, reasons=tuple(d.why for d in decisions))
     if panel.covariates is not None and not wanted.future:
         panel = settled(panel)
+    if not wanted.future and (asked := calendar or wanted.holidays):
+        panel = holidays.beside(panel, asked)
     if wanted.closures is not None:
         panel = replace(panel, clock=panel.clock.with_closures(wanted.closures))
     if wanted.seasons is not None:

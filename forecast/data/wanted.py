@@ -34,6 +34,8 @@ class Wanted:
             some become the panel's `future`.
         past: columns observed like the values, up to the cutoff.
         static: columns constant for each series.
+        holidays: country whose public holidays are a known covariate, `DE` or `DE-BY`; or the
+            column that names it for each series: that of the ids, or a static covariate.
         future: the table holds known covariates of steps to come, and no values.
     """
 
@@ -51,6 +53,7 @@ class Wanted:
     known: Sequence[str] = ()
     past: Sequence[str] = ()
     static: Sequence[str] = ()
+    holidays: str | None = None
     future: bool = False
 
     def __post_init__(self) -> None:
