@@ -19,6 +19,7 @@ from forecast.data.covariates import Coding
 from forecast.data.holidays import HOLIDAY
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
+from forecast.data.roles import ROLES
 from forecast.errors import FitError
 from forecast.forecaster import KEPT, Forecaster
 from forecast.models import Family, family
@@ -68,14 +69,13 @@ def fit(
         difference=shape.difference,
         year=_knows_the_year(panel),
         seed=seed,
-        static=coding.names("static"),
-        known=coding.names("known"),
-        past=coding.names("past"),
+        **{role: coding.names(role) for role in ROLES},
     )
     work = _Work(panel, shape, scales(panel), kind, setting, run, coding)
     if not len(panel) or np.isnan(work.scales).all():
         raise FitError("there is no value to learn from")
     fitted, adjustment, found = work.learn(config)
+    fitted, coding = work.narrowed(fitted)
     forecaster = Forecaster(
         family=model,
         model=fitted,
@@ -140,6 +140,17 @@ class _Work:
                 raise
             return first, adjustment, found | CUT
         return final, adjustment, found
+
+    def narrowed(self, model: Model) -> tuple[Model, Coding]:
+        """Return the model and the coding without covariates of roles that no member uses."""
+        roles = getattr(model, "roles", self.kind.covariates)
+        if all(column.role in roles for column in self.coding.columns):
+            return model, self.coding
+        coding = covariates.learn(self.panel.covariates, roles)
+        names: dict[str, Any] = {role: coding.names(role) for role in ROLES}
+        setting = replace(self.setting, **names)
+        narrow: Model = self.kind.load("model")(model.config, setting, model.arrays)
+        return narrow, coding
 
     def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:
         """Return the calibration, and on prices the skill, of forecasts over held-back rows."""

@@ -9,11 +9,12 @@ import pytest
 
 from forecast import fitting, store
 from forecast.data.clock import HOUR, Clock
+from forecast.data.covariates import Column, Covariates
 from forecast.data.panel import Panel, assemble
 from forecast.errors import FitError, UsageError
 from forecast.models import FAMILIES, family
 from forecast.models.base import LEVELS, History, Setting
-from forecast.models.ensemble import Ensemble, EnsembleConfig, below
+from forecast.models.ensemble import EnsembleConfig, below
 from forecast.models.settings import changed, configure
 from forecast.training import auto, weights
 from forecast.training import ensemble as learning
@@ -261,16 +262,64 @@ def test_an_ensemble_with_a_net_is_served_without_torch(tmp_path):
     assert done.stdout.splitlines() == ["(2, 24)", "[]"]
 
 
-def test_covariates_reach_the_members():
-    """Columns behind the phases: past ones are absorbed, and absent when forecasting."""
+def beside_load() -> tuple[Setting, History]:
+    """Return rows with a static, two known and a past covariate behind the phases."""
     rows = history(load_panel())
-    extra = np.random.default_rng(0).normal(size=(len(rows.z), 3))
+    extra = np.random.default_rng(0).normal(size=(len(rows.z), 4))
     rows = replace(rows, phases=np.concatenate([rows.phases, extra], axis=1))
-    setting = replace(SETTING, known=("k1", "k2"), past=("p",))
-    config = EnsembleConfig(members=("linear", "snaive"))
+    return replace(SETTING, static=("s",), known=("k1", "k2"), past=("p",)), rows
+
+
+def test_each_member_sees_the_covariates_of_its_own_roles():
+    setting, rows = beside_load()
+    config = EnsembleConfig(members=("linear", "kalman", "snaive"), weights=(1.0, 1.0, 1.0),
+                            settings=("kalman.seasons=24:2",))  # fmt: skip
     model = learning.fit(config, setting, rows, Run())
-    assert isinstance(model, Ensemble)
+    assert model.roles == ("static", "known", "past")
+    columns = {"linear": range(7), "kalman": (0, 1, 2, 4, 5), "snaive": (0, 1, 2)}
+    state, each = model.start(np.arange(2)), []
+    z, phases = rows.z.reshape(2, -1), rows.phases.reshape(2, 700, 7)
+    ahead = phases[:, -24:, :6]
+    forecast = model.predict(model.absorb(state, z, phases), ahead)
+    for name, kept in columns.items():
+        kept = list(kept)
+        part = model.parts[name]
+        seen = part.absorb(part.start(np.arange(2)), z, phases[..., kept])
+        each.append(part.predict(seen, ahead[..., [k for k in kept if k < 6]]).quantiles)
+    np.testing.assert_allclose(forecast.quantiles, np.mean(each, axis=0), rtol=1e-12)
+    alone = FAMILIES["kalman"].load("fit")(
+        config.configs()["kalman"], replace(setting, static=(), past=()),
+        replace(rows, phases=rows.phases[:, [0, 1, 2, 4, 5]]), Run(),
+    )  # fmt: skip
+    for key, array in alone.arrays.items():
+        np.testing.assert_array_equal(model.arrays[f"kalman.{key}"], array)
+
+
+def test_weights_are_learned_with_covariates():
+    setting, rows = beside_load()
+    model = learning.fit(EnsembleConfig(members=("linear", "snaive")), setting, rows, Run())
     assert sum(model.config.weights) == pytest.approx(1)
+
+
+def test_covariates_that_no_member_uses_are_not_asked_for():
+    plain = load_panel()
+    values = np.random.default_rng(1).normal(size=(len(plain.values), 2))
+    columns = (Column("heat", "known"), Column("wind", "past"))
+    panel = replace(plain, covariates=Covariates(columns, values))
+    for members, used in (
+        ("kalman", ("heat",)),
+        ("snaive", ()),
+        ("linear,kalman", ("heat", "wind")),
+    ):
+        settings = {"members": members, "weights": ",".join("1" * (1 + members.count(",")))}
+        if "kalman" in members:
+            settings["kalman.seasons"] = "24:2"
+        model = store.loads(store.dumps(fitting.fit(panel, "ensemble", settings=settings)))
+        assert tuple(column.name for column in model.coding.columns) == used
+        assert model.model.setting.known + model.model.setting.past == used
+        assert model.record["covariates"]["used"] == list(used)
+        if not used:
+            assert np.isfinite(model.predict().mean).all()
 
 
 def test_a_benchmark_says_the_weights(forecast):

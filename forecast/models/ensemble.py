@@ -4,19 +4,24 @@
 
 Averaging quantiles, not probabilities, keeps the shape of the members' distributions (Lichtendahl,
 Grushka-Cockayne, Winkler (2013), "Is it better to average probabilities or quantiles?"). Arrays
-and state are the members' own under their names: `gru.W`, `linear.ring`.
+and state are the members' own under their names: `gru.W`, `linear.ring`. A member sees the
+covariates of the roles that its family uses, as if it stood alone.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.data.roles import ROLES, Role
 from forecast.errors import UsageError
 from forecast.models import family
 from forecast.models.base import Arrays, Floats, Model, Prediction, Setting, State
 from forecast.models.settings import configure
+
+Ints = NDArray[np.int64]
 
 WHOLE = ("ensemble", "auto")  # families that are no members
 
@@ -69,10 +74,17 @@ class Ensemble:
 
     def __init__(self, config: EnsembleConfig, setting: Setting, arrays: Arrays) -> None:
         self.config, self.setting, self.arrays = config, setting, arrays
-        self.parts: dict[str, Model] = {
-            name: family(name).load("model")(own, setting, below(arrays, name))
-            for name, own in config.configs().items()
-        }
+        self.parts: dict[str, Model] = {}
+        self.sights: dict[str, Ints] = {}  # which columns behind the phases a member sees
+        for name, own in config.configs().items():
+            narrow, self.sights[name] = narrowed(setting, family(name).covariates)
+            self.parts[name] = family(name).load("model")(own, narrow, below(arrays, name))
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles of covariates that some member uses."""
+        used = {role for name in self.parts for role in family(name).covariates}
+        return tuple(role for role in ROLES if role in used)
 
     def start(self, series: NDArray[np.int64]) -> State:
         """Return the state of every member before any row of `series` (N,)."""
@@ -81,17 +93,44 @@ class Ensemble:
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry the state of every member over rows `z` (N, T)."""
         return together(
-            {name: part.absorb(below(state, name), z, phases) for name, part in self.parts.items()}
+            {
+                name: part.absorb(below(state, name), z, seen(phases, self.sights[name]))
+                for name, part in self.parts.items()
+            }
         )
 
     def predict(self, state: State, phases: Floats) -> Prediction:
         """Average the members' forecasts of the steps at `phases` by (1)."""
-        each = [part.predict(below(state, name), phases) for name, part in self.parts.items()]
+        each = [
+            part.predict(below(state, name), seen(phases, self.sights[name]))
+            for name, part in self.parts.items()
+        ]
         weights = normalised(self.config.weights or np.ones(len(each)))
         return Prediction(
             np.tensordot(weights, [p.quantiles for p in each], 1),
             np.tensordot(weights, [p.scale for p in each], 1),
         )
+
+
+def narrowed(setting: Setting, roles: Sequence[Role]) -> tuple[Setting, Ints]:
+    """Return what a member that uses `roles` is told of `setting`, and which columns it sees."""
+    first, kept = len(setting.seasons) + 1, {}
+    columns = [np.arange(first)]
+    for role in ROLES:
+        names: tuple[str, ...] = getattr(setting, role)
+        kept[role] = names if role in roles else ()
+        columns.append(first + np.arange(len(kept[role])))
+        first += len(names)
+    narrow = replace(setting, static=kept["static"], known=kept["known"], past=kept["past"])
+    return narrow, np.concatenate(columns)
+
+
+def seen(phases: Floats, columns: Ints) -> Floats:
+    """Return the `columns` of `phases` (..., S + 1 + E); past ones are absent from steps ahead."""
+    width = phases.shape[-1]
+    if len(columns) == width:
+        return phases
+    return np.ascontiguousarray(phases[..., columns[columns < width]])
 
 
 def normalised(weights: Any) -> Floats:

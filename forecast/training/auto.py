@@ -28,7 +28,7 @@ def fit(config: AutoConfig, setting: Setting, history: History, run: Run) -> Ens
     naive = [name for name in config.naive if _fits(name, setting)] or ["naive"]
     models = fitted(config, (*config.members, *naive), setting, history, run)
     naive = [name for name in naive if name in models]
-    windows = forecasts(models, history)
+    windows = forecasts(models, setting, history)
     if windows is None:
         run.tell(f"auto takes {naive[0]}: there are too few rows to compare models on")
         return joined(config, setting, {naive[0]: models[naive[0]]}, np.ones(1))

@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from forecast.errors import FitError, ForecastError
 from forecast.models import family
 from forecast.models.base import Floats, History, Model, Setting
-from forecast.models.ensemble import Ensemble, EnsembleConfig, normalised, together
+from forecast.models.ensemble import (
+    Ensemble,
+    EnsembleConfig,
+    narrowed,
+    normalised,
+    seen,
+    together,
+)
 from forecast.models.settings import changed
 from forecast.training.run import Run
 from forecast.training.weights import LEAST, Held, held, learn
@@ -27,7 +34,7 @@ EACH = (8, 84)  # of a series, at least and at most
 def fit(config: EnsembleConfig, setting: Setting, history: History, run: Run) -> Ensemble:
     """Fit the members and learn their weights; those that fail or hardly count are left out."""
     models = fitted(config, config.members, setting, history, run)
-    if not config.weights and (windows := forecasts(models, history)) is not None:
+    if not config.weights and (windows := forecasts(models, setting, history)) is not None:
         models, weights = counting(models, learn(windows))
         shares = ", ".join(f"{n} {w:.2f}" for n, w in zip(models, weights, strict=True))
         run.tell(f"ensemble weights, from {len(windows.truth)} held-back windows: {shares}")
@@ -48,7 +55,8 @@ def fitted(
         kind = family(name)
         try:
             plain = own[name] if name in own else kind.load("config")()
-            models[name] = kind.load("fit")(plain, setting, history, _named(run, name))
+            narrow, view = viewed(setting, history, name)
+            models[name] = kind.load("fit")(plain, narrow, view, _named(run, name))
         except ForecastError as error:
             failures.append(f"{name}: {error.message}")
             run.tell(f"{name} is left out: {error.message}")
@@ -60,9 +68,9 @@ def fitted(
     return models
 
 
-def forecasts(models: dict[str, Model], history: History) -> Held | None:
+def forecasts(models: dict[str, Model], setting: Setting, history: History) -> Held | None:
     """Let `models` forecast the validation rows; None where they hold no window."""
-    horizon = next(iter(models.values())).setting.horizon
+    horizon = setting.horizon
     some = np.flatnonzero(history.validation >= horizon)
     if not len(some):
         return None
@@ -73,11 +81,17 @@ def forecasts(models: dict[str, Model], history: History) -> Held | None:
     if all(np.isnan(part).all() for part in truth):
         return None
     quantiles = [
-        np.concatenate([_replayed(m, history, int(i), e) for i, e in zip(some, ends, strict=True)])
-        for m in models.values()
+        np.concatenate([_replayed(m, view, int(i), e) for i, e in zip(some, ends, strict=True)])
+        for m, view in ((models[name], viewed(setting, history, name)[1]) for name in models)
     ]
     series = np.repeat(some, [len(end) for end in ends])
     return held(np.stack(quantiles), np.concatenate(truth), series)
+
+
+def viewed(setting: Setting, history: History, name: str) -> tuple[Setting, History]:
+    """Return what the member `name` is told, and `history` with the covariates it uses."""
+    narrow, columns = narrowed(setting, family(name).covariates)
+    return narrow, replace(history, phases=seen(history.phases, columns))
 
 
 def counting(models: dict[str, Model], weights: Floats) -> tuple[dict[str, Model], Floats]:
