@@ -14,7 +14,7 @@
     "gru.units" = 64
 
 Keys are the flags of `forecast benchmark`, with their defaults; those of `[data]` say where the
-rows are and how they are read.
+rows are and how they are read, covariates too: `known = ["temperature"]`.
 """
 
 import math
@@ -24,6 +24,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from forecast.data.roles import ROLES
 from forecast.data.wanted import Wanted
 from forecast.errors import DataError, UsageError
 from forecast.metrics import DECILES
@@ -74,6 +75,7 @@ def load(path: Path) -> Evaluation:
     _check(path, "", text, KEYS)
     _check(path, "data.", rows, {"file", "dataset", "series", *READING})
     _kinds(path, text)
+    _lists(path, rows)
     for name in ("models", "quantiles", "metrics"):
         if name in text:
             text[name] = tuple(text[name])
@@ -118,6 +120,16 @@ def _kinds(path: Path, text: dict[str, Any]) -> None:
         value = text.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
             raise UsageError(f"{path}: `{name}` takes {kind.__name__}, not `{value}`")
+
+
+def _lists(path: Path, rows: dict[str, Any]) -> None:
+    """Refuse keys of `[data]` that are neither texts nor, where several may stand, lists."""
+    several: dict[str, type] = {"season": int, "series": str} | {role: str for role in ROLES}
+    for name, value in rows.items():
+        kind = several.get(name, str)
+        each = value if isinstance(value, list) and name in several else [value]
+        if not all(isinstance(one, kind) and not isinstance(one, bool) for one in each):
+            raise UsageError(f"{path}: `data.{name}` takes {kind.__name__}, not `{value}`")
 
 
 def _metrics() -> list[str]:

@@ -161,7 +161,7 @@ def test_covariates_of_every_role_are_taken(name):
 def test_known_covariates_ahead_count_where_they_are_used(name):
     panel, model = covered_panel().until(500 * HOUR), fitted_beside(name)
     warm, cold = (model.predict(panel, future=steps_ahead(f)).mean for f in (1.3, 0.7))
-    uses = "known" in FAMILIES[name].covariates
+    uses = "known" in getattr(model.model, "roles", FAMILIES[name].covariates)
     assert uses == (not np.array_equal(warm, cold))
     assert uses == bool(model.model.setting.known)
 

@@ -1,13 +1,13 @@
 """The options that say how a table is read, and reading it: one home for every command."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forecast.cli import streams
-from forecast.cli.shared import Group, HelpNeededError, Talk, integers, names
+from forecast.cli.shared import Group, HelpNeededError, Talk, integers
 from forecast.data.roles import ROLES
 from forecast.errors import UsageError
 
@@ -64,12 +64,24 @@ class Reading:
         known["calendar"] = forecaster.holidays
         return self.panel(talk, data, None, **known | more)
 
+    @property
+    def words(self) -> list[str]:
+        """The options as they would be typed."""
+        return [
+            f"--{name.replace('_', '-')} {quote(_typed(value))}"
+            for name, value in self.given.items()
+        ]
+
     def standing(self, forecaster: "Forecaster") -> "Forecaster":
         """Return `forecaster` with the closed days that the command line names."""
         path = self.given.get("closures")
         if path is None:
             return forecaster
         return replace(forecaster, clock=forecaster.clock.with_closures(path))
+
+
+def _typed(value: Any) -> str:
+    return value if isinstance(value, str) else ",".join(map(str, value)) or "none"
 
 
 def _text(metavar: str, about: str, *flags: str) -> tuple[Any, None]:
@@ -97,18 +109,12 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
         False,
     ),
 }
-_LISTS: dict[str, Callable[[str, str], Any]] = {
-    "season": integers, "known": names, "past": names, "static": names,
-}  # fmt: skip
 _OF_A_MODEL = ("season", "id_", "time", "value", "known", "past", "static", "holidays", "timezone")
 
 
-def _gathered(explain: bool = False, **texts: str | None) -> Reading:
-    given = {
-        name.rstrip("_"): _LISTS[name]("--" + name, text) if name in _LISTS else text
-        for name, text in texts.items()
-        if text is not None
-    }
+def _gathered(explain: bool = False, season: str | None = None, **texts: str | None) -> Reading:
+    given: dict[str, Any] = {} if season is None else {"season": integers("--season", season)}
+    given |= {name.rstrip("_"): text for name, text in texts.items() if text is not None}
     return Reading(given, explain)
 
 

@@ -162,15 +162,6 @@ def warn_of_rewritten_rows(talk: Talk, ids: tuple[str, ...]) -> None:
         )
 
 
-def names(flag: str, text: str) -> tuple[str, ...]:
-    """Return the names of columns in `text`, `temperature,holiday`."""
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts):
-        raise UsageError(f"`{flag} {text}` is not a list of columns",
-                         hint=f"such as `{flag} temperature,holiday`")  # fmt: skip
-    return parts
-
-
 def unused(model: str, record: dict[str, Any]) -> list[str]:
     """Return what there is to say about covariates that `model` does not use, or that tell nothing.
 

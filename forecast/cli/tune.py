@@ -100,7 +100,8 @@ def tune(
         found, best = _search(panel, search, Path(f"{checkpoints}.trials"), run)
         streams.emit(_render(found, search, best, written).encode(), trials)
         _fit(talk, panel, search, best, target, run)
-    talk.say(_again(target, search, best, data, dataset))
+    source = f"--dataset {dataset}" if dataset else shlex.quote(data or "-")
+    talk.say(_again(target, search, best, [source, *reading.words]))
     talk.say(f"Next: forecast predict {target}")
     remove(checkpoints)
 
@@ -134,14 +135,11 @@ def _fit(
     store.save(forecaster, target)
 
 
-def _again(
-    target: str, search: "Search", best: "Trial", data: str | None, dataset: str | None
-) -> str:
+def _again(target: str, search: "Search", best: "Trial", source: list[str]) -> str:
     """Say by which command the same model can be fitted without the search."""
     from forecast.report.trials import flags
 
-    source = f"--dataset {dataset}" if dataset else shlex.quote(data or "-")
-    words = ["forecast fit", source, f"--model {search.kind.name}"]
+    words = ["forecast fit", *source, f"--model {search.kind.name}"]
     words += [f"--horizon {search.task.horizon}", flags(search.whole(best))]
     return f"{target}: as by `{' '.join(words).strip()}`"
 

@@ -19,6 +19,7 @@ ATTENDED = 0.8  # share of its open days on which a trading series must show a r
 CLOSED = 0.05  # share of its days below which a weekday counts as closed
 WORKING = (0, 1, 2, 3, 4)
 TURNED = 24  # equal longer steps one after the other that make another frequency
+MONTHLY = 0.95  # share of its rows that fall on the day of a monthly clock
 STRONG = 0.7  # autocorrelation of a clear season
 LASTING = 0.75  # share of it left after two seasons
 RELIEF = 0.4  # and how far it stands above the lags before it
@@ -158,16 +159,23 @@ def _check_turns(clock: Clock, steps: Ints, of: Ints) -> None:
 
 
 def _calendar(times: Times, offsets: Ints) -> Clock | None:
-    """Return a clock of whole months if all rows fall on one day of the month, else None."""
+    """Return a clock of whole months if rows fall on one day of the month, else None.
+
+    A few may fall beside it: they are named when they are put in their places.
+    """
     steps, _ = _steps(times, offsets)
-    if steps.min() < 28 * DAY or np.any(times % DAY):
+    if _most_common(steps) < 28 * DAY or np.any(times % DAY):
         return None
-    number = months(times)
     day, last = month_days(times)
-    anchor = 31 if np.all(day == last) else int(day.max())
-    if np.any(day != np.minimum(anchor, last)):
+    ends = day == last
+    anchor = 31 if ends.mean() >= MONTHLY else int(np.bincount(day).argmax())
+    kept = day == np.minimum(anchor, last)
+    if kept.mean() < MONTHLY:
         return None
-    jumps, of = _steps(number, offsets)
+    of = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))[kept]
+    jumps, of = _steps(months(times[kept]), np.searchsorted(of, np.arange(len(offsets))))
+    if not len(jumps):
+        return None
     step = _most_common(jumps)
     return _same_step(
         Clock("calendar", step if not np.any(jumps % step) else _gcd(jumps), anchor=anchor),

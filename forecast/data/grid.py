@@ -249,7 +249,7 @@ def _off_grid(rows: Rows, offsets: Ints, clock: Clock, back: Ints | None, step: 
     return rows.origin.error(
         f"series `{rows.ids[rows.codes[row]]}`: {spoken(rows, row)} is off the frequency, "
         f"{clock.label} ({100 * share:.3g} % of the steps)", _came_from(back, row), "time",
-        "one regular frequency is needed: correct the row, or resample the series",
+        "one regular frequency is needed: correct the row or leave it out, or resample the series",
     )  # fmt: skip
 
 

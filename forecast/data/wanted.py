@@ -30,8 +30,8 @@ class Wanted:
         timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`.
         season: season lengths in steps, instead of those the frequency suggests.
         closures: file of days to come on which trading rests.
-        known: columns known in the future too. Rows after the last value of a series that hold
-            some become the panel's `future`.
+        known: columns known in the future too, as a list or `temperature,wind`. Rows after the
+            last value of a series that hold some become the panel's `future`.
         past: columns observed like the values, up to the cutoff.
         static: columns constant for each series.
         holidays: country whose public holidays are a known covariate, `DE` or `DE-BY`; or the
@@ -50,14 +50,16 @@ class Wanted:
     timezone: str | None = None
     season: int | Sequence[int] | None = None
     closures: str | None = None
-    known: Sequence[str] = ()
-    past: Sequence[str] = ()
-    static: Sequence[str] = ()
+    known: str | Sequence[str] = ()
+    past: str | Sequence[str] = ()
+    static: str | Sequence[str] = ()
     holidays: str | None = None
     future: bool = False
 
     def __post_init__(self) -> None:
         """Refuse answers that nothing is called by, or that contradict each other: UsageError."""
+        for role in ROLES:
+            object.__setattr__(self, role, _names(role, getattr(self, role)))
         every = [name for _, name in self.beside]
         for role, name in self.beside:
             if every.count(name) > 1:
@@ -92,6 +94,15 @@ class Wanted:
         if self.season is None:
             return None
         return (self.season,) if isinstance(self.season, int) else tuple(self.season)
+
+
+def _names(role: Role, given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that `given` names, `temperature,wind` or several."""
+    names = tuple(name.strip() for name in given.split(",")) if isinstance(given, str) else given
+    if not all(names):
+        raise UsageError(f"`--{role} {given}` is not a list of columns",
+                         hint=f"such as `--{role} temperature,wind`")  # fmt: skip
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
