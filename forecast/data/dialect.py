@@ -57,7 +57,8 @@ def _sheet(part: Part, wanted: Wanted) -> Sheet:
         decisions.append(_delimited(delimiter, wanted, given))
     sheet = Sheet(name, data, delimiter, (), _end_of_first(data), tuple(decisions),
                   counted="row" if kind else "line")  # fmt: skip
-    if b'"' in data and data.count(b'"') % 2:
+    later = sheet.second == len(data) or data.find(b'"', sheet.second) >= 0
+    if later and data.count(b'"') % 2:
         sheet.check_quotes()
     return replace(sheet, sample=_sample(sheet, head))
 

@@ -14,6 +14,8 @@ _LETTER = re.compile(rb"[\xc0-\xff]")
 _NOT_GREEK = re.compile(r"[ξΰθψζΞΘΨΖ\ufffd]|ς(?=\w)")  # where cp1251 has Russian's commonest
 LIKELY = 0.15
 
+ASCII = "nothing but ASCII"
+
 
 def to_utf8(name: str, data: bytearray, wanted: Wanted) -> tuple[bytearray, Decision]:
     """Return the text in UTF-8, and how its encoding was found.
@@ -23,9 +25,9 @@ def to_utf8(name: str, data: bytearray, wanted: Wanted) -> tuple[bytearray, Deci
     encoding, why = (wanted.encoding, "asked for") if wanted.encoding else _found(name, data)
     try:
         usual = codecs.lookup(encoding).name in ("utf-8", "ascii", "utf-8-sig")
-        if usual:
+        if usual and why != ASCII:
             _check(name, data)
-        else:
+        elif not usual:
             data = bytearray(data.decode(encoding).encode())
     except LookupError:
         raise UsageError(f"no encoding is called `{encoding}`",
@@ -51,7 +53,7 @@ def _found(name: str, data: bytearray) -> tuple[str, str]:
         if b"\0" not in head[even::2] and 2 * head[odd::2].count(0) > len(head[odd::2]) > 1:
             return encoding, "every other byte is zero"
     if data.isascii():
-        return "utf-8", "nothing but ASCII"
+        return "utf-8", ASCII
     try:
         data.decode()
     except UnicodeDecodeError as error:

@@ -22,7 +22,8 @@ DATED = int(np.datetime64("2263-01-01", "us").astype(np.int64))  # later dates a
 WIDEST = 50 * YEAR  # a gap beyond it is a wrong date
 LARGEST = 1e100  # beyond it sums of squares overflow
 PIECE = 1 << 18  # rows looked at in one go
-SHOWN = 64  # rows of an even series that show its clock
+SHOWN = (8, 64)  # rows of an even series that show its clock, of many and of few series
+ENOUGH = 1 << 19  # rows of all series together that do
 FILL_FACTOR, FILL_FREE = 20, 100_000  # missing steps filled in: 20 times the rows and 100,000
 
 
@@ -181,7 +182,8 @@ def _clock(rows: Rows, offsets: Ints, back: Ints | None, even: int | None) -> Cl
     """
     times = rows.times
     if even is not None and (even < DAY or rows.stamps.zone in (None, "UTC")):
-        lengths = np.minimum(np.diff(offsets), SHOWN)
+        shown = int(np.clip(ENOUGH // len(rows.ids), *SHOWN))
+        lengths = np.minimum(np.diff(offsets), shown)
         kept = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         times = times[np.arange(kept[-1]) + np.repeat(offsets[:-1] - kept[:-1], lengths)]
         offsets = kept

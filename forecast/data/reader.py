@@ -36,7 +36,7 @@ class Reader:
         from pyarrow import csv
 
         sheet = self.sheet
-        quoted = b'"' in sheet.data
+        quoted = sheet.data.find(b'"', self.body) >= 0  # then cells may span lines: far slower
         named = {str(k): kind for k, kind in types.items()}
         table = csv.read_csv(
             pa.BufferReader(pa.py_buffer(sheet.data).slice(self.body)),
