@@ -1,6 +1,7 @@
 """Between NumPy and pyarrow by their buffers.
 
-pyarrow's own conversions import pandas, which costs more than reading a usual table.
+pyarrow's own conversions import pandas, which costs more than reading a usual table. A small table
+comes without pyarrow (`data.plain`): its columns are NumPy arrays and lists of text already.
 R rows.
 """
 
@@ -13,14 +14,27 @@ from numpy.typing import NDArray
 
 def floats(column: Any) -> NDArray[np.float64]:
     """Return a column of doubles (R,), NaN where it is null."""
+    if isinstance(column, np.ndarray):
+        return column
     parts = [_floats(chunk) for chunk in column.chunks]
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
 def integers(column: Any) -> NDArray[np.int64]:
     """Return a column of 64-bit integers or timestamps without nulls (R,)."""
+    if isinstance(column, np.ndarray):
+        return column
     parts = [_view(chunk, np.dtype(np.int64)) for chunk in column.chunks]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def is_text(column: Any) -> bool:
+    """Say whether a column holds text that is yet to be converted."""
+    if isinstance(column, np.ndarray | list):
+        return isinstance(column, list)
+    import pyarrow as pa
+
+    return bool(pa.types.is_dictionary(column.type) or pa.types.is_string(column.type))
 
 
 def bools(array: Any) -> NDArray[np.bool_]:
@@ -33,6 +47,9 @@ def bools(array: Any) -> NDArray[np.bool_]:
 
 def categories(column: Any) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Return the distinct texts of a column in order of appearance, and which each row has (R,)."""
+    if isinstance(column, list):
+        place = {text: k for k, text in enumerate(dict.fromkeys(column))}
+        return tuple(place), np.array([place[text] for text in column], np.int64)
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):

@@ -1,4 +1,4 @@
-"""From text to columns of ids, timestamps and numbers, by pyarrow.
+"""From text to columns of ids, timestamps and numbers: of a small table at once, else by pyarrow.
 
 The fast way converts while it parses. Whatever it refuses goes the careful way: every cell is
 read as text and converted afterwards, so that the first bad one can be named. R records.
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data import arrow, numbers
+from forecast.data import arrow, numbers, plain
 from forecast.data.clock import Times
 from forecast.data.covariates import Column, Covariates
 from forecast.data.dates import Stamps
@@ -47,13 +47,9 @@ def parse(reader: Reader) -> Cells:
     Raises DataError that names the line and the column of a cell that cannot be read, or that can
     be read in two ways.
     """
-    import pyarrow as pa
-
     holds = means(reader)
-    try:
-        columns = reader.table(_types(reader, holds))
-    except pa.ArrowInvalid:
-        columns = reader.text()
+    columns = plain.table(reader, holds) if _plain(reader) else None
+    columns = columns or _parsed(reader, holds)
     layout = reader.layout
     height = len(next(iter(columns.values())))
     try:  # each column is let go once it is converted
@@ -68,6 +64,16 @@ def parse(reader: Reader) -> Cells:
         names, codes, moments.times, values, moments.stamps, beside, moments.kept,
         (*moments.decisions, written), moments.dates, style.decimal,
     )  # fmt: skip
+
+
+def _parsed(reader: Reader, holds: str) -> dict[int, Any]:
+    """Return the used columns by their places, as numbers and times if every cell is one."""
+    import pyarrow as pa
+
+    try:
+        return reader.table(_types(reader, holds))
+    except pa.ArrowInvalid:
+        return reader.text()
 
 
 def _types(reader: Reader, holds: str) -> dict[int, Any]:
@@ -104,12 +110,10 @@ def _numbers(
     reader: Reader, columns: list[Any]
 ) -> tuple[list[NDArray[np.float64]], Style, Decision]:
     """Return the columns of numbers, and how they were read."""
-    import pyarrow as pa
-
     asked = reader.wanted.decimal
     if not columns:
         return [], POINT, Decision("", "no column of numbers")
-    if all(pa.types.is_floating(column.type) for column in columns):
+    if not any(map(arrow.is_text, columns)):
         values = [arrow.floats(column) for column in columns]
         if not asked:
             numbers.check_ruins(values)

@@ -1,6 +1,7 @@
-"""Columns of numbers, timestamps and text as lines of text, by pyarrow.
+"""Columns of numbers, timestamps and text as lines of text, many of them by pyarrow.
 
-R rows. A column is an array (R,), or `(codes, names)` for text that repeats.
+R rows. A column is an array (R,), or `(codes, names)` for text that repeats. The texts of few rows
+are a list, those of many a pyarrow array: the same characters.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ Escape = Callable[[str], str]
 
 DIGITS = 9
 CHUNK = 200_000  # rows turned into text at once
+FEW = 5_000  # rows turned into text while pyarrow would still load
 TIMES = ("ds", "cutoff")  # columns that hold times of the clock
 
 
@@ -35,28 +37,68 @@ def parts(columns: Mapping[str, Column]) -> Iterator[dict[str, Column]]:
 
 def put(stream: BinaryIO, cells: list[Any], left: str, between: str, right: str) -> None:
     """Write one line per row, `cells` its texts."""
+    if all(isinstance(cell, list) for cell in cells):
+        rows = (between.join(row) for row in zip(*cells, strict=True))
+        stream.write("".join(f"{left}{row}{right}" for row in rows).encode())
+        return
+    cells = [arrow.texts(cell) if isinstance(cell, list) else cell for cell in cells]
     inner = [part for cell in cells for part in (between, cell)][1:]
     whole = arrow.joined(left, *inner, right)
     stream.write(memoryview(whole.buffers()[2]))  # the text of an array lies in one piece
 
 
 def text(name: str, column: Column, clock: Clock, escape: Escape, missing: str = "") -> Any:
-    """Return a column as a pyarrow array of text."""
+    """Return a column as text: a list of few rows, a pyarrow array of many."""
+    if name in TIMES:
+        times, codes = np.unique(np.asarray(column), return_inverse=True)
+        column = codes, clock.write(times).tolist()
+    elif isinstance(column, tuple):
+        column = column[0], [escape(s) for s in column[1]]
+    else:
+        column = np.asarray(column)
+        if column.dtype.kind not in "iuf":
+            column = [escape(str(s)) for s in column]
+        elif column.dtype.kind == "f":
+            column = significant(column)
+    return _listed(column, missing) if _few(column) else _arrow(column, missing)
+
+
+def _few(column: Column) -> bool:
+    """Say whether a column is short, and its numbers of a size that is written without powers."""
+    if isinstance(column, tuple):
+        return len(column[0]) <= FEW
+    if len(column) > FEW or not isinstance(column, np.ndarray) or column.dtype.kind != "f":
+        return len(column) <= FEW
+    size = np.abs(column[np.isfinite(column) & (column != 0)])
+    return not np.isinf(column).any() and bool(np.all((size >= 1e-4) & (size < 1e10)))
+
+
+def _listed(column: Column, missing: str) -> list[str]:
+    if isinstance(column, tuple):
+        return [column[1][k] for k in column[0].tolist()]
+    if not isinstance(column, np.ndarray):
+        return list(column)
+    if column.dtype.kind != "f":
+        return [str(number) for number in column.tolist()]
+    return [number_text(value) if value == value else missing for value in column.tolist()]
+
+
+def number_text(value: float) -> str:
+    """Return the shortest decimal of `value`, a whole number without a point."""
+    text = repr(value)
+    return text.removesuffix(".0")
+
+
+def _arrow(column: Column, missing: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if name in TIMES:
-        times, codes = np.unique(np.asarray(column), return_inverse=True)
-        return coded((codes, clock.write(times).tolist()))
     if isinstance(column, tuple):
-        return coded((column[0], [escape(s) for s in column[1]]))
-    array = np.asarray(column)
-    if array.dtype.kind in "iu":
-        return pc.cast(arrow.array(array), pa.string())
-    if array.dtype.kind != "f":
-        return arrow.texts([escape(str(s)) for s in array])
-    cells = pc.cast(arrow.array(significant(array)), pa.string())
-    return pc.coalesce(cells, arrow.repeated(missing, len(array))) if cells.null_count else cells
+        return coded(column)
+    if not isinstance(column, np.ndarray):
+        return arrow.texts(column)
+    cells = pc.cast(arrow.array(column), pa.string())
+    return pc.coalesce(cells, arrow.repeated(missing, len(column))) if cells.null_count else cells
 
 
 def coded(column: Coded) -> Any:

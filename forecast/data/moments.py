@@ -238,17 +238,15 @@ def _of_the_day(
 
 def _of_time(reader: Reader, column: Any, means: str) -> Moments:
     """Return the times of the time column, as parsed or from its text."""
-    import pyarrow as pa
-
     place, asked = reader.layout.time, split_format(reader.wanted.date_format)[0]
-    if not pa.types.is_dictionary(column.type) and not column.null_count:
+    if not arrow.is_text(column) and (isinstance(column, np.ndarray) or not column.null_count):
         times = arrow.integers(column)
         if means == "iso":
             form = iso(reader) or ("s", False)
             found = stamps.refine(Stamps(False, form[0], "UTC" if form[1] else None), times)
             return Moments(times, found, (Decision("", "timestamps of ISO 8601: every one is"),))
         return _counted(times, means, asked)
-    if not pa.types.is_dictionary(column.type) and place is not None:
+    if not arrow.is_text(column) and place is not None:
         column = reader.text()[place]
     return _of_text(reader, column, means, asked)
 

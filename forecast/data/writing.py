@@ -230,7 +230,11 @@ def _members(columns: Mapping[str, Column], clock: Clock) -> list[Any]:
     for name, column in columns.items():
         quote = '"' if name in lines.TIMES and clock.kind != "index" else ""
         text = lines.text(name, column, clock, json.dumps, missing="null")
-        out.append(arrow.joined(f"{json.dumps(name)}: {quote}", text, quote))
+        left = f"{json.dumps(name)}: {quote}"
+        if isinstance(text, list):
+            out.append([f"{left}{cell}{quote}" for cell in text])
+        else:
+            out.append(arrow.joined(left, text, quote))
     return out
 
 
