@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from forecast.cli import app
+from forecast.cli import application
 
 PAGE = Path(__file__).with_name("commands.md")
 HEAD = "# Commands\n\nEvery command with its options, as `--help` shows them.\n"
@@ -16,7 +16,7 @@ HEAD = "# Commands\n\nEvery command with its options, as `--help` shows them.\n"
 def page() -> str:
     """Return the page: a section for each command, a line for each option."""
     parts = [HEAD]
-    for name, command in walk("forecast", typer.main.get_command(app)):
+    for name, command in walk("forecast", typer.main.get_command(application())):
         parts += [f"\n## {name}\n\n", about(command), "\n"]
         parts += [f"- {line(option)}\n" for option in command.params]
     return "".join(parts)

@@ -2,7 +2,6 @@
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = ("recurrent-forecast", "numpy", "torch", "scikit-learn", "filterpy", "numba")
@@ -10,6 +9,8 @@ LIBRARIES = ("recurrent-forecast", "numpy", "torch", "scikit-learn", "filterpy",
 
 def versions() -> dict[str, str]:
     """Return the versions of this package and of the libraries that shape its numbers."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"python": platform.python_version()}
     for name in LIBRARIES:
         try:

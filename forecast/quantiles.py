@@ -50,13 +50,13 @@ def check_levels(levels: tuple[float, ...]) -> None:
 
 def interpolate(quantiles: Floats, levels: tuple[float, ...]) -> Floats:
     """Return quantiles (..., len(levels)) between those at LEVELS, linear in the normal score."""
-    from statistics import NormalDist
-
     out = []
     for level in levels:
         if level in LEVELS:
             out.append(quantiles[..., LEVELS.index(level)])
             continue
+        from statistics import NormalDist
+
         score = NormalDist().inv_cdf(level)
         k = int(np.searchsorted(NORMAL, score)) - 1
         share = (score - NORMAL[k]) / (NORMAL[k + 1] - NORMAL[k])

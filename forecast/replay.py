@@ -143,7 +143,7 @@ def blocks(
     """
     lengths = np.diff(offsets)
     out = []
-    for left, stay in pairwise([*np.unique(lengths)[::-1], 0]):
+    for left, stay in pairwise([*sorted(set(lengths.tolist()), reverse=True), 0]):
         if left == stay:
             continue
         which = np.flatnonzero(lengths >= left)

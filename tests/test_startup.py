@@ -15,6 +15,7 @@ from forecast.fitting import fit
 
 ROOT = Path(__file__).parents[1]
 HEAVY = {"torch", "pandas", "sklearn", "scipy", "filterpy", "rich"}
+SLOW = {"pydantic", "numba", "pyarrow", "numpy.ma", "importlib.metadata", "statistics"}
 SMALL = {
     "snaive": {},
     "linear": {"lags": "48"},
@@ -41,7 +42,7 @@ def test_serving_loads_nothing_heavy(tmp_path, family):
         "import sys\nfrom forecast.cli import run\n"
         "codes = [run(['predict', 'm', 'rows.csv']), run(['simulate', 'm', '--paths', '2']),\n"
         "         run(['follow', 'm', '--no-save']), run(['update', 'm', 'rows.csv'])]\n"
-        f"print(codes, sorted({HEAVY | {'pydantic', 'numba'}} & set(sys.modules)), "
+        f"print(codes, sorted({HEAVY | SLOW} & set(sys.modules)), "
         "file=sys.stderr)"
     )
     with (tmp_path / "rows.csv").open() as rows:
@@ -103,9 +104,9 @@ def reference():
 def test_every_option_has_help_and_every_command_an_example():
     import typer
 
-    from forecast.cli import app
+    from forecast.cli import application
 
-    for name, command in reference().walk("forecast", typer.main.get_command(app)):
+    for name, command in reference().walk("forecast", typer.main.get_command(application())):
         assert command.help and "Example:" in command.help, name
         for option in command.params:
             assert option.help, f"{name}: {option.name} has no help"

@@ -8,46 +8,29 @@ import os
 import signal
 import sys
 import warnings
+from importlib import import_module
 from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
 
 from forecast import __version__
-from forecast.cli import (
-    benchmark,
-    check,
-    datasets,
-    fit,
-    follow,
-    inspect,
-    plain,
-    predict,
-    simulate,
-    streams,
-    tune,
-    update,
-)
+from forecast.cli import plain, streams
 from forecast.errors import ForecastError, UsageError
 
 COMPLETING = "_FORECAST_COMPLETE"
 INTERRUPTED, CLOSED_PIPE, TERMINATED = 130, 141, 143
-
-app = typer.Typer(
-    name="forecast",
-    rich_markup_mode=None,
-    context_settings={"help_option_names": list(plain.HELP), "max_content_width": 100},
-)
-app.command(short_help="Learn a model from rows and keep it in one file.")(fit.fit)
-app.command(short_help="Forecast what follows, from a model file.")(predict.predict)
-app.command(short_help="Take in new rows and keep the state.")(update.update)
-app.command(short_help="Rows in, forecasts out, as they arrive.")(follow.follow)
-app.command(short_help="Draw futures that may come.")(simulate.simulate)
-app.command(short_help="Models side by side on windows of the past.")(benchmark.benchmark)
-app.command(short_help="Find settings of a model by successive halving.")(tune.tune)
-app.command(short_help="Say what is odd about a table, and what repairs it.")(check.check)
-app.command(short_help="Say what a model file holds.")(inspect.inspect)
-app.add_typer(datasets.app, name="datasets")
+COMMANDS = {  # each a function in a module called so
+    "fit": "Learn a model from rows and keep it in one file.",
+    "predict": "Forecast what follows, from a model file.",
+    "update": "Take in new rows and keep the state.",
+    "follow": "Rows in, forecasts out, as they arrive.",
+    "simulate": "Draw futures that may come.",
+    "benchmark": "Models side by side on windows of the past.",
+    "tune": "Find settings of a model by successive halving.",
+    "check": "Say what is odd about a table, and what repairs it.",
+    "inspect": "Say what a model file holds.",
+}
 
 
 def _version(wanted: bool) -> None:
@@ -56,7 +39,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def about(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -73,6 +55,25 @@ def about(
     say honestly how good they are beside a Kalman filter and naive forecasts. Rows come from a
     file or a pipe; forecasts go to standard output, everything else to standard error.
     """
+
+
+def application(only: str | None = None) -> typer.Typer:
+    """Return the commands, or of them the one called `only`, so that no other is loaded."""
+    app = typer.Typer(
+        name="forecast",
+        rich_markup_mode=None,
+        context_settings={"help_option_names": list(plain.HELP), "max_content_width": 100},
+    )
+    app.callback()(about)
+    for name, help_ in COMMANDS.items():
+        if only in (None, name):
+            module = import_module(f"forecast.cli.{name}")
+            app.command(name, short_help=help_)(getattr(module, name))
+    if only is None:
+        from forecast.cli import datasets
+
+        app.add_typer(datasets.app, name="datasets")
+    return app
 
 
 def _warn(message: Warning | str, *place: object, **more: object) -> None:
@@ -121,7 +122,8 @@ def run(args: list[str]) -> int:
 
 def _run(args: list[str]) -> int:
     """Run the command; ends that are nobody's mistake become exit codes here."""
-    command = typer.main.get_command(app)
+    only = args[0] if args and args[0] in COMMANDS and COMPLETING not in os.environ else None
+    command = typer.main.get_command(application(only))
     plain.lighten(command)
     if COMPLETING in os.environ:  # a shell asks; it is answered, and the process ends
         command.main(args=[], prog_name="forecast")

@@ -223,20 +223,27 @@ def check_ruins(columns: Sequence[NDArray[np.float64]], style: Style = POINT) ->
         if len(values) > GLANCE and not _may_be_ruined(values[:: len(values) // GLANCE]):
             continue
         size = np.abs(values[~np.isnan(values)])
-        broken = np.unique(size[size != np.rint(size)])
+        broken = _distinct(size[size != np.rint(size)])
         if len(broken) < FEW or np.any(_three_decimals(broken)):
             continue
         top = float(broken[-1])
         large = size > GAP * top
         if large.sum() <= SHARE * len(values) or np.any((size > top) & ~large):
             continue
-        if len(np.unique(size[large])) >= FEW and size.max() <= 1000 * top:
+        if len(_distinct(size[large])) >= FEW and size.max() <= 1000 * top:
             row = int((np.nan_to_num(np.abs(values)) > GAP * top).argmax())
             raise BadNumberError(
                 k, row, f"{values[row]:,.0f} stands among fractions below {top:g}, as where a "
                 f"program of another locale lost the decimal {_word(style)}",
                 f"export the table again; if it is right, say so: `--decimal {_word(style)}`",
             )  # fmt: skip
+
+
+def _distinct(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what np.unique does, which loads the masked arrays."""
+    values = np.sort(values)
+    first = np.append(np.ones(min(len(values), 1), np.bool_), values[1:] != values[:-1])
+    return np.asarray(values[first])
 
 
 def _three_decimals(values: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -68,7 +68,9 @@ class BadStampError(Exception):
 def is_stamp(cell: str) -> bool:
     """Say whether `cell` is a timestamp in some form; bare digits are none."""
     cell = cell.strip()
-    return (len(cell) <= 40 and any(
+    if not any(map(str.isdigit, cell)):
+        return False
+    return iso_form(cell) is not None or (len(cell) <= 40 and any(
         re.fullmatch(form.pattern, cell) for form in FORMS if form is not _DIGITS
     )) or re.fullmatch(r"\d{8}[T _-]\d{4,6}Z?", cell) is not None  # fmt: skip
 

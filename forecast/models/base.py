@@ -13,7 +13,6 @@ covariates.
 """
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,7 +24,12 @@ State = dict[str, NDArray[Any]]
 
 LEVELS = (0.025, 0.05, 0.1, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.9, 0.95, 0.975)
 MEDIAN = LEVELS.index(0.5)
-NORMAL = np.array([NormalDist().inv_cdf(level) for level in LEVELS])  # (Q,) standard normal
+NORMAL = np.array([  # (Q,) of a standard normal, as `statistics`, slow to load, gives them
+    -1.9599639845400538, -1.6448536269514726, -1.2815515655446008, -0.8416212335729142,
+    -0.6744897501960817, -0.5244005127080407, -0.2533471031357998, 0.0, 0.2533471031357998,
+    0.5244005127080407, 0.6744897501960817, 0.8416212335729144, 1.2815515655446008,
+    1.6448536269514715, 1.9599639845400536,
+])  # fmt: skip
 COLD = -1  # the number of a series that was not there at the fit
 
 
@@ -115,8 +119,15 @@ def known(values: Floats, series: NDArray[np.int64]) -> Floats:
     """Return one entry of `values` (fitted series, ...) per series; a COLD one gets the median."""
     if len(series) and series.min() != COLD:
         return values[series]
-    cold = np.median(values, axis=0, keepdims=True) if len(values) else values
+    cold = _median(values) if len(values) else values
     return np.where(_column(series == COLD, values), cold, values[np.maximum(series, 0)])
+
+
+def _median(values: Floats) -> Floats:
+    """Return the median (1, ...) of `values` (N, ...): np.median loads masked arrays, this none."""
+    middle, rest = divmod(len(values) - 1, 2)
+    both = np.sort(values, axis=0)[middle : middle + rest + 1]
+    return np.asarray(both.mean(axis=0, keepdims=True))
 
 
 def _column(mask: NDArray[np.bool_], values: Floats) -> NDArray[np.bool_]:

@@ -256,7 +256,7 @@ def input_scales(config: ESNConfig, setting: Setting, inputs: int) -> Floats:
     return scale
 
 
-def reservoir(config: ESNConfig, rng: np.random.Generator) -> tuple[Floats, NDArray[np.int64]]:
+def reservoir(config: ESNConfig, rng: "np.random.Generator") -> tuple[Floats, NDArray[np.int64]]:
     """Return weights and places (R, K) of a reservoir whose spectral radius is the config's.
 
     Every unit hears at least one, so the graph has a cycle and no draw is nilpotent. On a simple

@@ -138,7 +138,9 @@ class Kalman:
         centre, spread = (np.where(seen, 0.0, value)[:, None] for value in both)
         return centre, spread
 
-    def sample(self, state: State, phases: Floats, paths: int, rng: np.random.Generator) -> Floats:
+    def sample(
+        self, state: State, phases: Floats, paths: int, rng: "np.random.Generator"
+    ) -> Floats:
         """Return `paths` draws (N, paths, H) of z at the steps at `phases` (N, H, columns).
 
         The steps of a path belong together: the filter draws an observation from its forecast one
@@ -162,7 +164,7 @@ def _dynamics(structure: Structure, shape: tuple[int, int], parameters: bytes) -
     return structure.dynamics(np.frombuffer(parameters).reshape(shape))
 
 
-def _noise(tail: float, shape: tuple[int, int], rng: np.random.Generator) -> Floats:
+def _noise(tail: float, shape: tuple[int, int], rng: "np.random.Generator") -> Floats:
     """Return draws of mean 0 and variance 1 from Student's t."""
     normal = rng.standard_normal(shape)
     if tail == 0.0:

@@ -77,8 +77,8 @@ class Readout:
         whole = spans(self.setting)[-1]
         thin = -(-whole // WIDEST)
         season = self.setting.seasons[0] if self.setting.seasons else self.lags
-        recent = np.arange(min(self.lags, season, WIDEST // 4))
-        return np.union1d(recent, np.arange(0, self.lags, thin)).astype(np.int64)
+        recent = range(min(self.lags, season, WIDEST // 4))
+        return np.array(sorted({*recent, *range(0, self.lags, thin)}), np.int64)
 
     def level(self, windows: Floats) -> Floats:
         """Return the level (...) of `windows` (..., C): the mean of the last longest season."""
@@ -200,7 +200,7 @@ class Linear:
         """Return what each series' readout says (N, H) of `features` (N, P), in spreads."""
         said = np.zeros((len(features), self.setting.horizon))
         which = self.arrays["which"][state["series"]]
-        for k in np.unique(which):
+        for k in set(which.tolist()):
             said[which == k] = features[which == k] @ self.arrays["readouts"][k]
         return said
 
