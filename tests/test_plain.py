@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forecast.data import lines, plain, tables, writing
@@ -66,6 +66,7 @@ CELL = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(CELL, min_size=2, max_size=6))
 def test_any_cells_of_numbers(cells):
     rows = "".join(f"2024-01-{k + 1:02},{cell}\n" for k, cell in enumerate(cells))
