@@ -40,8 +40,6 @@ class Reading:
         `more` goes to `tables.read` too. With `--explain` the reason for each decision is said.
         Raises HelpNeededError when nothing is named at a terminal.
         """
-        from forecast.data import datasets, tables
-
         if dataset is not None and data is not None:
             raise UsageError(
                 f"both `{data}` and `--dataset {dataset}` are given", hint="choose one"
@@ -50,8 +48,12 @@ class Reading:
             raise HelpNeededError
         options = self.given | more
         if dataset is not None:
+            from forecast.data import datasets
+
             panel = datasets.load(dataset, **options)
         else:
+            from forecast.data import tables
+
             panel = tables.read(streams.stdin() if data in (None, "-") else data, **options)
         for note in (*panel.notes, *(panel.reasons if self.explain else ())):
             talk.say(note)
