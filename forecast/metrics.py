@@ -27,8 +27,9 @@ def losses(
 ) -> dict[str, Floats]:
     """Return what each row (R,) adds to the scores of forecasts `mean` (R,), `quantiles` (R, Q).
 
-    `levels` hold those of INTERVALS, the deciles and the median. All values are finite where the
-    arguments are: a percentage error that is not defined is 0 and is left out of its `_rows`.
+    `levels` hold those of INTERVALS, the deciles and the median. What needs a quantile that is NaN
+    is NaN; all else is finite where the arguments are: a percentage error that is not defined is 0
+    and is left out of its `_rows`.
     """
     place = {level: k for k, level in enumerate(levels)}
     median = quantiles[:, place[0.5]]
@@ -49,7 +50,8 @@ def losses(
     }
     for share, (low, high) in INTERVALS.items():
         below, above = quantiles[:, place[low]], quantiles[:, place[high]]
-        found[f"inside{share}"] = ((y >= below) & (y <= above)).astype(np.float64)
+        inside = ((y >= below) & (y <= above)).astype(np.float64)
+        found[f"inside{share}"] = np.where(np.isnan(below + above), np.nan, inside)
         found[f"width{share}"] = above - below
     found["interval"] = interval_score(y, quantiles[:, place[0.025]], quantiles[:, place[0.975]])
     return found

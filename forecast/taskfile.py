@@ -56,6 +56,7 @@ class Evaluation:
     seed: int = 0
     transform: str = "auto"
     settings: dict[str, str] = field(default_factory=dict)  # model.name to text
+    peers: tuple[str, ...] = ()  # files of forecasts made elsewhere
     quantiles: tuple[float, ...] = DECILES  # columns of `--forecasts`
     metrics: tuple[str, ...] = ("mase", "rmsse", "wql", "cover80")  # compared with the record
     recorded: Path | None = None
@@ -90,6 +91,7 @@ def load(path: Path) -> Evaluation:
             f"{path}: `models` and one of `data.file` and `data.dataset` are needed",
             hint='models = ["gru"] and [data] file = "load.csv"',
         )
+    text["peers"] = tuple(str(path.parent / each) for each in text.pop("peers", ()))
     held = text.pop("recorded", None)
     return Evaluation(
         data=None if file is None else str(_found(path, file)),
@@ -115,7 +117,7 @@ def _kinds(path: Path, text: dict[str, Any]) -> None:
     """Refuse values of another type than the default's."""
     wanted = {"horizon": int, "stride": int, "windows": int, "gap": int, "seeds": int, "seed": int,
               "first_cutoff": str, "name": str, "transform": str, "recorded": str,
-              "models": list, "quantiles": list, "metrics": list}  # fmt: skip
+              "models": list, "quantiles": list, "metrics": list, "peers": list}  # fmt: skip
     for name, kind in wanted.items():
         value = text.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):

@@ -60,6 +60,10 @@ def benchmark(
         str | None,
         typer.Option("--run", metavar="DIR", help="Keep forecasts there; go on where it stopped."),
     ] = None,
+    peers: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Judge forecasts made elsewhere too; see below."),
+    ] = None,
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="End well though a model or series failed.")
     ] = False,
@@ -107,9 +111,13 @@ def benchmark(
     forecast benchmark load.csv --models gru,esn --format json > scores.json
     forecast benchmark load.csv --models gru --fail-unless-better-than snaive-week
     forecast benchmark task.toml                             a task file says it all
+    forecast benchmark load.csv --peers theirs.csv           forecasts of other tools beside
 
     Fit each model on the rows before the first cutoff, forecast from every cutoff, and score the
     forecasts against what came. Without `--first-cutoff` the windows are the last ones.
+
+    `--peers` takes what `--forecasts` writes, or what the `cross_validation` of Nixtla's libraries
+    returns: rows of this benchmark that a file leaves out are scored as the naive's.
     """
     from forecast.taskfile import Evaluation, load
 
@@ -117,12 +125,13 @@ def benchmark(
         streams.check_place(place)
     if data is not None and data.endswith(".toml"):
         wanted = load(Path(data))
-        wanted = replace(wanted, reading=reading.given | wanted.reading)
+        wanted = replace(wanted, reading=reading.given | wanted.reading,
+                         peers=(*wanted.peers, *(peers or ())))  # fmt: skip
     else:
         wanted = Evaluation(
             tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset,
             reading.given, (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds,
-            seed, transform, settings.pairs(set_ or []),
+            seed, transform, settings.pairs(set_ or []), tuple(peers or ()),
         )  # fmt: skip
     work = evaluation.prepare(talk, replace(reading, given=wanted.reading), wanted, device)
     if audit:

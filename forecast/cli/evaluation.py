@@ -125,14 +125,18 @@ def time_of(text: str, clock: "Clock") -> int:
 
 
 def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -> "Benchmark":
-    """Backtest the models, and the `rival` of the gate beside them."""
+    """Backtest the models, the `rival` of the gate among them, and take the peers' forecasts in."""
     from forecast import backtest
+    from forecast.models import FAMILIES
+    from forecast.peers import joined
     from forecast.training.device import resolve
     from forecast.training.run import Run
 
-    names = work.names if rival is None else [*work.names, settings.pick(rival).name]
+    peers = work.wanted.peers
+    ours = rival is not None and (not peers or rival in FAMILIES)
+    names = [*work.names, settings.pick(str(rival)).name] if ours else work.names
     with talk.progress() as progress:
-        return backtest.run(
+        found = backtest.run(
             work.panel,
             work.task,
             names,
@@ -141,6 +145,7 @@ def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -
             name=work.wanted.name,
             folder=folder,
         )
+    return joined(found, peers) if peers else found
 
 
 def audit(talk: shared.Talk, work: Work) -> None:
@@ -219,6 +224,10 @@ def gate(
     talk: shared.Talk, result: "Benchmark", names: list[str], rival: str, alpha: float
 ) -> None:
     """Raise GateError unless one of `names` beats `rival` beyond luck."""
+    if rival not in result.runs:
+        raise UsageError(
+            f"no model is called `{rival}`", hint=shared.suggest(rival, [*result.runs])
+        )
     better = result.better_than(rival, names, alpha)
     if not better:
         raise GateError(

@@ -63,7 +63,7 @@ def costs() -> list[Column]:
 
 def cell(column: Column, score: Score) -> str:
     """Return the text of one score, `-` where there is none."""
-    value = float(getattr(score, column.key))
+    value = number(column, score)
     if math.isnan(value):
         return NONE
     text = column.show(value)
@@ -72,12 +72,18 @@ def cell(column: Column, score: Score) -> str:
     return text
 
 
+def number(column: Column, score: Score) -> float:
+    """Return the value of one score, NaN where there is none."""
+    value = getattr(score, column.key)
+    return math.nan if value is None else float(value)
+
+
 def best(column: Column, scores: list[Score]) -> set[str]:
     """Return the models whose written score is the best of the column."""
     ideal = column.ideal
     if ideal is None:
         return set()
-    away = {s.model: _distance(float(getattr(s, column.key)), ideal) for s in scores}
+    away = {s.model: _distance(number(column, s), ideal) for s in scores}
     known = [d for d in away.values() if not math.isnan(d)]
     if not known:
         return set()

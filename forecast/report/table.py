@@ -3,7 +3,7 @@
 import math
 from html import escape
 
-from forecast.report.leaderboard import ALPHA, NONE, Column, best, cell, probability
+from forecast.report.leaderboard import ALPHA, NONE, Column, best, cell, number, probability
 from forecast.report.sentences import BETTER, WORSE
 from forecast.report.sentences import marks as signs
 from forecast.report.style import marks
@@ -45,8 +45,8 @@ def _name(benchmark: Benchmark, score: Score) -> str:
 def _cell(column: Column, score: Score, winner: bool, longest: float) -> str:
     words = escape(cell(column, score))
     words = f'<span class="best">{words}</span>' if winner and words != NONE else words
-    number = float(getattr(score, column.key))
-    value = f' data-v="{number:.9g}"' if math.isfinite(number) else ' data-v=""'
+    held = number(column, score)
+    value = f' data-v="{held:.9g}"' if math.isfinite(held) else ' data-v=""'
     if column.key == "mase" and score.mase <= longest:
         share = f"--share:{100 * score.mase / longest:.0f}%"
         return f'<td class="share" style="{share}"{value}>{words}</td>'

@@ -13,7 +13,7 @@ import numpy as np
 
 from forecast import metrics
 from forecast.results import score as scoring
-from forecast.results.forecasts import ALL, Floats, Forecasts, ModelRun, absent
+from forecast.results.forecasts import ALL, Floats, Forecasts, ModelRun
 from forecast.results.score import NAN, Score
 from forecast.results.tally import blocks
 from forecast.significance import Verdict, confidence_set, diebold_mariano, holm, resampled
@@ -167,7 +167,7 @@ class Benchmark(Forecasts):
         for part in blocks(len(self.y)):
             kept = np.isfinite(self.y[part])
             rows += int(kept.sum())
-            missing += int(absent(run.mean[part], run.quantiles[part])[kept].sum())
+            missing += int(run.absent(part)[kept].sum())
             self.let_go(run)
         names = ("fit_seconds", "predict_seconds", "parameters", "device")
         return {"rows": rows, "missing": missing} | {name: getattr(run, name) for name in names}

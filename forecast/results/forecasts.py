@@ -26,7 +26,8 @@ class ModelRun:
     """One model's forecasts on all rows and what they cost; NaN throughout when it failed.
 
     `repeats` are further runs that differ in the seed; `dropped` says why it could not forecast
-    some series, whose rows are NaN.
+    some series, whose rows are NaN. `known` says which levels it forecasts, by default all;
+    seconds are NaN and parameters None where nobody measured them.
     """
 
     name: str
@@ -34,13 +35,18 @@ class ModelRun:
     quantiles: Floats  # (R, Q) at the benchmark's levels
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
-    parameters: int = 0
+    parameters: int | None = 0
     device: str = "cpu"
     config: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     failed: str | None = None  # the reason
     dropped: dict[str, str] = field(default_factory=dict)  # series to reason
     repeats: tuple["ModelRun", ...] = ()
+    known: tuple[bool, ...] | None = None  # (Q,)
+
+    def absent(self, rows: "Which") -> NDArray[np.bool_]:
+        """Return which of `rows` lack a mean or a quantile that the model forecasts."""
+        return incomplete(self.mean[rows], self.quantiles[rows], self.known)
 
 
 @dataclass(eq=False)
@@ -123,7 +129,7 @@ class Forecasts:
             opened += int(first.sum())
             mean, quantiles = self.filled(run, part)
             y = self.y[part]
-            kept = np.isfinite(y + mean) & np.isfinite(quantiles).all(axis=1)
+            kept = np.isfinite(y) & ~incomplete(mean, quantiles, run.known)
             cutoff = np.searchsorted(self.cutoffs, self.cutoff[part][kept])
             yield Rows(
                 self.series[part][kept].astype(np.int64), window[kept], cutoff,
@@ -136,15 +142,13 @@ class Forecasts:
         mean, quantiles = np.asarray(run.mean[rows]), np.asarray(run.quantiles[rows])
         if self.naive is None or run.failed is not None:
             return mean, quantiles
-        gone = absent(mean, quantiles)
+        gone = incomplete(mean, quantiles, run.known)
         if not gone.any():
             return mean, quantiles
         median = np.asarray(self.naive.quantiles[rows])[:, self.place(0.5)]
         other = np.asarray(self.naive.mean[rows])
-        return (
-            np.where(gone, other, mean),
-            np.where(gone[:, None], median[:, None], quantiles),
-        )
+        whole = gone[:, None] & (True if run.known is None else np.array(run.known))
+        return np.where(gone, other, mean), np.where(whole, median[:, None], quantiles)
 
     @cached_property
     def naive(self) -> ModelRun | None:
@@ -172,6 +176,9 @@ class Forecasts:
         return np.searchsorted(self.cutoffs, self.cutoff[np.flatnonzero(self._begins)])
 
 
-def absent(mean: Floats, quantiles: Floats) -> NDArray[np.bool_]:
-    """Return which rows lack a mean or a quantile."""
-    return np.asarray(~(np.isfinite(mean) & np.isfinite(quantiles).all(axis=1)))
+def incomplete(
+    mean: Floats, quantiles: Floats, known: tuple[bool, ...] | None
+) -> NDArray[np.bool_]:
+    """Return which rows lack a mean or a quantile (R, Q) at a level that is `known`, or at any."""
+    some = quantiles if known is None else quantiles[:, np.array(known)]
+    return np.asarray(~(np.isfinite(mean) & np.isfinite(some).all(axis=1)))

@@ -66,7 +66,7 @@ class Score:
     zero_truths: int = 0
     fit_seconds: float = 0.0
     predict_seconds: float = 0.0
-    parameters: int = 0
+    parameters: int | None = 0
     device: str = "cpu"
 
 

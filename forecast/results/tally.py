@@ -59,7 +59,7 @@ class Tally:
 
     The others hold `absolute` and `rows` only, by `cell` (N, H), `hour` (N, 24), `weekday` (N, 7)
     and `window` (V,); `path` (C, H) holds them scaled. `below` (C, Q) counts truths at or below
-    each quantile, `cutoff["rows"]` (C,) all of them.
+    each quantile, NaN at one that is not forecast, `cutoff["rows"]` (C,) all of them.
     """
 
     axes: Axes
@@ -90,9 +90,9 @@ class Tally:
         self._sum("cutoff", rows.cutoff, spread, axes.cutoffs)
         if not self.below.size:
             self.below = np.zeros((axes.cutoffs, len(axes.levels)))
-        under = rows.y[:, None] <= rows.quantiles
+        under = np.where(np.isnan(rows.quantiles), np.nan, rows.y[:, None] <= rows.quantiles)
         for k in range(len(axes.levels)):
-            self.below[:, k] += np.bincount(rows.cutoff[under[:, k]], minlength=axes.cutoffs)
+            self.below[:, k] += np.bincount(rows.cutoff, under[:, k], axes.cutoffs)
 
     def _sum(self, name: str, codes: Ints, values: dict[str, Floats], size: int) -> None:
         """Add `values` to the sums of their groups, touching only those from first to last."""
