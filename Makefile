@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: docs trust help install demo test lint fuzz clean
+.PHONY: docs results trust help install demo test lint fuzz clean
 
 help:  ## Say what there is.
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ test: install  ## Run all tests.
 
 docs: install  ## Write docs/commands.md from the commands.
 	$(BIN)/python docs/reference.py
+
+results: install  ## Write docs/results.md from what the benchmarks recorded.
+	$(BIN)/python docs/results.py
 
 lint: install  ## Check style, types and the order of the rooms.
 	$(BIN)/ruff check .

@@ -5,10 +5,12 @@ import io
 import json
 import math
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree
 
+import jsonschema
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,7 +18,9 @@ from hypothesis import strategies as st
 
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.report import data, figures, html, leaderboard, markdown, svg, terminal, ticks
-from forecast.results import LEVELS, Benchmark, ModelRun
+from forecast.results import LEVELS, Benchmark, ModelRun, Score
+
+ROOT = Path(__file__).parent.parent
 
 SPREAD = np.array([-2, -1.6, -1.3, -0.8, -0.65, -0.5, -0.25, 0, 0.25, 0.5, 0.65, 0.8, 1.3, 1.6, 2])
 ERRORS = {"gru": 0.2, "kalman": 0.5, "snaive-week": 1.0, "snaive": 1.4, "naive": 9.0}
@@ -105,6 +109,32 @@ def test_page_holds_everything_and_needs_nothing():
         assert words in tags.words
     assert "nan" not in re.sub(r"[a-z-]*nan[a-z]+", "", page.lower())
     assert page == html.page([("Load", benchmark()), ("Google", stock())])
+
+
+@pytest.mark.parametrize("prices", [False, True])
+def test_json_is_what_its_schema_says(prices):
+    schema = json.loads((ROOT / "docs" / "benchmark.schema.json").read_text())
+    make = stock if prices else benchmark
+    runs = make().runs
+    runs["kalman"].failed = "variance is zero"
+    runs["kalman"].mean[:] = np.nan
+    b = make(runs=runs)
+    found = json.loads(data.to_json(b))
+    jsonschema.validate(found, schema)
+    assert ("verdict" in found) <= prices
+    known = [s["model"] for s in found["scores"] if s["mase"] is not None]
+    assert len(found["pairs"]) == len(known) * (len(known) - 1) // 2
+    assert set(found["calibration"]) == set(known)
+    assert len(found["data"]["cutoffs"]) == len(found["calibration"][known[0]]["cover80_by_cutoff"])
+    pair = found["pairs"][0]
+    told = b.compare(pair["model"], pair["other"])
+    assert pair["difference"] == pytest.approx(told.difference, rel=1e-8)
+    assert (pair["p"] is None) == np.isnan(told.p)
+
+
+def test_the_schema_knows_every_score():
+    schema = json.loads((ROOT / "docs" / "benchmark.schema.json").read_text())
+    assert list(schema["$defs"]["score"]["properties"]) == [f.name for f in fields(Score)]
 
 
 def test_ids_and_names_are_text():

@@ -1,0 +1,235 @@
+"""The load track of GEFCom2012 by its own score: eight weeks to backcast and one to forecast.
+
+    python benchmarks/gefcom2012.py DATA_FOLDER -o forecasts.csv
+
+Every hour of the day of every zone is a series of days of its own, 20 x 24 of them, forecast by
+`linear` over the days of a week from the last day before it: one-sided, though the history goes on
+after a backcast week. The model is fitted once on all rows that were not cut out. What it is told
+of each day to come is the temperature, known in the backcast weeks; for the last week it is that of
+the same days in other years, one scenario each, and the forecasts are averaged. The system is the
+sum of the zones. Stations and settings were chosen on weeks that are not cut out (`--validate`).
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.holiday import USFederalHolidayCalendar
+
+import forecast
+from forecast import provenance
+
+RESULT = Path(__file__).parent / "results" / "gefcom2012-wrmse.json"
+HOUR, DAY, WEEK = (pd.Timedelta(t) for t in ("1h", "1D", "7D"))
+WHOLE = "2008-06-30"  # the first day without load in every hour
+YEARS = range(2004, 2008)  # whose first days of July have temperatures
+DAYS = 8  # the last week begins two days after the last whole day of load
+CHECKED = ("2005-02-05", "2005-04-23", "2005-08-20", "2005-10-22", "2006-01-14", "2006-03-18",
+           "2006-06-24", "2006-09-02", "2006-10-07", "2006-12-20")  # fmt: skip
+BLIND = ("2006-07-01", "2007-07-01")  # like the last week: without temperatures
+LAST = "2008-07-01"
+STATIONS = 4  # averaged for each zone
+SHIFTS = range(-4, 5)  # days by which another year's temperatures are moved
+
+
+def loads(folder: Path) -> pd.DataFrame:
+    """Return hourly load, a column per zone."""
+    rows = pd.read_csv(folder / "gefcom2012_load.csv.gz", parse_dates=["ds"])
+    return rows.pivot(index="ds", columns="unique_id", values="y")
+
+
+def temperatures(folder: Path) -> pd.DataFrame:
+    """Return hourly temperature, a column per station, single gaps filled from the others."""
+    rows = pd.read_csv(folder / "gefcom2012_temperature.csv.gz", parse_dates=["ds"])
+    table = rows.pivot(index="ds", columns="unique_id", values="y")
+    return table.apply(lambda column: column.fillna(table.mean(axis=1)))
+
+
+def nearest_stations(load: pd.DataFrame, heat: pd.DataFrame) -> dict[str, list[str]]:
+    """Return for each zone the stations that explain its daily load best.
+
+    By a cubic in the day's mean temperature beside weekday and year, on days that are not cut out.
+    """
+    daily, warm = load.resample("D").mean(), heat.resample("D").mean()
+    both = daily.index.intersection(warm.index)
+    daily, warm = daily.loc[both], warm.loc[both]
+    base = pd.get_dummies([f"{d.year} {d.weekday() > 4}" for d in both]).to_numpy(float)
+    found = {}
+    for zone in daily:
+        y = np.log(daily[zone].to_numpy())
+        kept, errors = np.isfinite(y), {}
+        for station in warm:
+            t = (warm[station].to_numpy() - 60) / 20
+            x = np.column_stack([base, t, t**2, t**3])[kept]
+            w = np.linalg.lstsq(x, y[kept], rcond=None)[0]
+            errors[station] = float(np.square(y[kept] - x @ w).mean())
+        found[zone] = sorted(errors, key=errors.__getitem__)[:STATIONS]
+    return found
+
+
+def weather(heat: pd.Series) -> pd.DataFrame:
+    """Return what a model is told of each hour: degrees now, lately, over a day and two."""
+    cold, hot = np.maximum(58 - heat, 0), np.maximum(heat - 68, 0)
+    return pd.DataFrame({
+        "cold": cold, "hot": hot,
+        "hot_lately": hot.rolling(4, min_periods=1).mean(),
+        "cold_day": cold.rolling(24, min_periods=1).mean(),
+        "hot_day": hot.rolling(24, min_periods=1).mean(),
+        "hot_two_days": hot.rolling(48, min_periods=1).mean(),
+        "cold_two_days": cold.rolling(48, min_periods=1).mean(),
+    })  # fmt: skip
+
+
+def holiday(days: pd.DatetimeIndex) -> np.ndarray:
+    """Return 1 on holidays of the United States that change the load, 0 elsewhere."""
+    calendar = USFederalHolidayCalendar()
+    found = calendar.holidays(days.min(), days.max())
+    minor = found[(found.month == 10) | (found.month == 11) & (found.day < 15)]
+    return days.isin(found.difference(minor)).astype(float)
+
+
+def by_hour(zones: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return hourly tables by zone as one table of days, a series for each zone and hour."""
+    parts = []
+    for zone, table in zones.items():
+        table = table.assign(unique_id=[f"{zone} {t.hour:02d}" for t in table.index])
+        table["ds"] = table.index.normalize()
+        table["holiday"] = holiday(pd.DatetimeIndex(table["ds"]))
+        parts.append(table)
+    return (
+        pd.concat(parts, ignore_index=True).sort_values(["unique_id", "ds"]).reset_index(drop=True)
+    )
+
+
+def main() -> None:
+    """Fit, forecast the nine weeks, write and score."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("-o", "--output", type=Path)
+    parser.add_argument("--validate", action="store_true", help="other weeks, with their loads")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
+    options = parser.parse_args()
+    began = time.perf_counter()
+    load, heat = loads(options.folder), temperatures(options.folder)
+    known, blind = (CHECKED, BLIND) if options.validate else (cut_out(load), (LAST,))
+    truth = solution(options.folder)
+    if options.validate:
+        truth = hidden(load, (*known, *blind))
+    told = {
+        zone: weather(heat[near].mean(axis=1))
+        for zone, near in nearest_stations(load, heat).items()
+    }
+    work = Work(load, told, dict(s.split("=") for s in options.set))
+    parts = [work.week(pd.Timestamp(start)) for start in known]
+    parts += [work.week(pd.Timestamp(start), blind=True) for start in blind]
+    found = with_system(pd.concat(parts))
+    if options.output:
+        found.to_csv(options.output, index=False, float_format="%.3f")
+    scores = score(found, truth, blind)
+    scores["seconds"] = round(time.perf_counter() - began, 1)
+    print(json.dumps(scores))
+    if not options.validate:
+        about = {"seed": 0, "hardware": provenance.hardware(), "versions": provenance.versions(),
+                 "commit": provenance.commit(),
+                 "command": "python benchmarks/gefcom2012.py DATA_FOLDER"}  # fmt: skip
+        RESULT.write_text(json.dumps(scores | about, indent=2) + "\n")
+
+
+def cut_out(load: pd.DataFrame) -> list[pd.Timestamp]:
+    """Return the first days of the eight weeks that were cut out of the history."""
+    gone = load.isna().all(axis=1).resample("D").sum() == 24
+    days = gone.index[gone & ~gone.shift(1, fill_value=False)]
+    return list(days[days < "2008"])
+
+
+def hidden(load: pd.DataFrame, starts: tuple[str, ...]) -> pd.DataFrame:
+    """Cut the weeks from `starts` out of `load` and return them as a solution is written."""
+    parts = []
+    for start in map(pd.Timestamp, starts):
+        week = load.loc[start : start + WEEK - HOUR]
+        parts.append(week.assign(zone_21=week.sum(axis=1)))
+        load.loc[week.index] = np.nan
+    rows = (
+        pd.concat(parts)
+        .rename_axis("ds")
+        .reset_index()
+        .melt("ds", var_name="unique_id", value_name="y")
+    )
+    return rows.assign(weight=np.where(rows["unique_id"] == "zone_21", 20.0, 1.0))
+
+
+def solution(folder: Path) -> pd.DataFrame:
+    """Return the published truths with their weights."""
+    return pd.read_csv(folder / "gefcom2012_solution.csv.gz", parse_dates=["ds"])
+
+
+class Work:
+    """One fit, and a forecast from any of its days."""
+
+    def __init__(self, load: pd.DataFrame, told: dict[str, pd.DataFrame], settings: dict[str, str]):
+        self.told = told
+        self.rows = by_hour({zone: told[zone].assign(y=load[zone]) for zone in load})
+        self.names = tuple(n for n in self.rows if n not in ("unique_id", "ds", "y"))
+        whole = self.rows[self.rows["ds"] < WHOLE]
+        self.panel = forecast.Panel.from_frame(whole, known=self.names)
+        self.model = forecast.fit(self.panel, "linear", horizon=DAYS, settings=settings)
+        print(self.model.model.config, self.model.transform, file=sys.stderr)
+
+    def week(self, start: pd.Timestamp, blind: bool = False) -> pd.DataFrame:
+        """Return zone, hour and mean of the week from `start`; `blind`: no temperature in it."""
+        last = start - (2 if blind else 1) * DAY  # the last whole day of load
+        seen = self.panel.until(int(last.value // 1000))
+        futures = self.scenarios(start) if blind else [self.rows]
+        means = []
+        for future in futures:
+            ahead = future[(future["ds"] > last) & (future["ds"] <= last + DAYS * DAY)]
+            table = forecast.Panel.from_frame(ahead.assign(y=np.nan), known=self.names)
+            out = self.model.predict(seen, fresh=True, future=table).to_frame()
+            means.append(out["mean"].to_numpy())
+        out["mean"] = np.mean(means, axis=0)
+        out = out[(out["ds"] >= start) & (out["ds"] < start + WEEK)]
+        zone, hour = out["unique_id"].str.split(" ", expand=True).to_numpy().T
+        ds = out["ds"] + pd.to_timedelta(hour.astype(int), unit="h")
+        return pd.DataFrame({"unique_id": zone, "ds": ds, "mean": out["mean"]})
+
+    def scenarios(self, start: pd.Timestamp) -> list[pd.DataFrame]:
+        """Return what would be told if the week from `start` were as warm as in other years."""
+        found = []
+        for year in (y for y in YEARS if y != start.year):
+            for shift in SHIFTS:
+                other = start.replace(year=year) + shift * DAY
+                zones = {}
+                for zone, table in self.told.items():
+                    before = table.loc[start - DAY : start - HOUR]
+                    week = table.loc[other : other + WEEK - HOUR]
+                    week = week.set_axis(pd.date_range(start, periods=len(week), freq="h"))
+                    zones[zone] = pd.concat([before, week])
+                found.append(by_hour(zones))
+        return found
+
+
+def with_system(found: pd.DataFrame) -> pd.DataFrame:
+    """Return forecasts with the sum of the zones as `zone_21`."""
+    system = found.groupby("ds", as_index=False)["mean"].sum().assign(unique_id="zone_21")
+    return pd.concat([found, system])
+
+
+def score(found: pd.DataFrame, truth: pd.DataFrame, blind: tuple[str, ...]) -> dict[str, float]:
+    """Return the weighted root mean squared error over all, over known and over blind weeks."""
+    rows = truth.merge(found, "left", ["unique_id", "ds"], validate="one_to_one")
+    assert rows["mean"].notna().all(), "a row has no forecast"
+    squares = rows["weight"] * (rows["y"] - rows["mean"]) ** 2
+    last = np.zeros(len(rows), bool)
+    for start in map(pd.Timestamp, blind):
+        last |= ((rows["ds"] >= start) & (rows["ds"] < start + WEEK)).to_numpy()
+    parts = {"all": np.ones(len(rows), bool), "backcast": ~last, "forecast week": last}
+    return {name: round(float(np.sqrt(squares[k].sum() / rows["weight"][k].sum())))
+            for name, k in parts.items()}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
