@@ -5,7 +5,7 @@ R rows (series, cutoff, step ahead) whose timestamp exists.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import fitting, metrics, provenance, runfolder
-from forecast.data.future import came
+from forecast import fitting, importance, in_sample, metrics, provenance, runfolder
 from forecast.data.panel import Panel
 from forecast.errors import FitError, ForecastError
 from forecast.forecaster import Forecaster
 from forecast.models import FAMILIES, family
 from forecast.models.base import LEVELS
 from forecast.plan import COLUMNS, Plan, plan_windows
-from forecast.quantiles import mean
 from forecast.results import Benchmark, ModelRun, Task
 from forecast.results.tally import blocks, let_go
 from forecast.runfolder import Journal, Storage
 from forecast.training.run import Run
 from forecast.transform import looks_like_prices
+from forecast.walk import Walk
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Watch = Callable[[str, float, str], None]
+Probe = Callable[[Walk, Forecaster, Floats], dict[str, Any]]
+
+PROBES: dict[str, Probe] = {"importance": importance.measure, "in_sample": in_sample.measure}
 
 
 def run(
@@ -43,12 +44,14 @@ def run(
     name: str = "data",
     folder: Path | None = None,
     baselines: bool = True,
+    probes: Iterable[str] = (),
 ) -> Benchmark:
     """Backtest `models` on `panel`, and the baselines unless they are not wanted.
 
     `options` go to `fitting.fit` (transform, seed, settings per model under "settings"). A model
     that fails is marked as failed, the others go on. In `folder` forecasts are kept as they come,
-    and a run that was ended goes on. Raises DataError when not one window fits, UsageError when
+    and a run that was ended goes on. `probes` look into the fit at the first cutoff: `importance`
+    of its inputs, `in_sample` forecasts. Raises DataError when not one window fits, UsageError when
     `folder` holds another run.
     """
     options, resources = dict(options or {}), resources or Run()
@@ -57,11 +60,12 @@ def run(
     names = with_baselines(models, prices) if baselines else list(models)
     facts = _facts(panel, task, options)
     about = {**facts, "options": options, "device": resources.device}
-    storage = runfolder.opened(folder, about)
+    chosen = {name: PROBES[name] for name in probes}
+    storage = runfolder.opened(folder, about | ({"probes": [*chosen]} if chosen else {}))
     rows = _rows(panel, plan, storage)
     season = 1 if prices or not panel.clock.seasons else panel.clock.seasons[0]
     mae, mse = _naive_errors(panel, plan.counts[0], season)
-    work = _Work(panel, plan, task, options, resources, storage)
+    work = _Work(panel, plan, task, options, resources, storage, mae, chosen)
     return Benchmark(
         ids=panel.ids,
         clock=panel.clock,
@@ -87,8 +91,8 @@ def forecasts(
 
     Raises FitError when the model fails.
     """
-    job = _Job(_Work(panel, plan, task, options, resources, Storage()), model, 0)
-    found = job.run()
+    work = _Work(panel, plan, task, options, resources, Storage())
+    found = _Job(work, model, 0, Walk(panel, plan, task)).run()
     if found.failed is not None:
         raise FitError(found.failed)
     return np.concatenate([found.mean[:, None], found.quantiles], axis=1)
@@ -136,11 +140,14 @@ class _Work:
     options: dict[str, Any]
     resources: Run
     storage: Storage
+    scale: Floats = field(default_factory=lambda: np.ones(0))  # (N,) of MASE
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
     def runs(self, model: str) -> ModelRun:
         """Backtest one model, with every seed where it draws random numbers."""
         seeds = self.task.seeds if family(model).seeded else 1
-        first, *others = (_Job(self, model, number).run() for number in range(seeds))
+        walk = Walk(self.panel, self.plan, self.task)
+        first, *others = (_Job(self, model, number, walk).run() for number in range(seeds))
         first.repeats = tuple(other for other in others if other.failed is None)
         return first
 
@@ -152,7 +159,7 @@ class _Job:
     work: _Work
     model: str
     number: int
-    dropped: set[str] = field(default_factory=set)  # series no fit can be made with
+    walk: Walk  # without series that no fit can be made with
     began: float = field(default_factory=time.perf_counter)
 
     def run(self) -> ModelRun:
@@ -181,6 +188,8 @@ class _Job:
         out.device = self.work.resources.device
         dropped = journal.find("dropped")
         out.dropped = dropped["dropped"] if dropped else {}
+        out.probes = {name: journal.find(name)[name] for name in self.work.probes
+                      if journal.find(name) is not None}  # fmt: skip
         if about is not None and out.failed is None:
             out.parameters = about["parameters"]
             out.config = about["config"]
@@ -196,7 +205,7 @@ class _Job:
         start = 0 if fitted is None else fitted["fit"]
         forecaster = None if fitted is None else journal.restore(start)
         dropped = journal.find("dropped")
-        self.dropped = set(dropped["dropped"] if dropped else ())
+        self.walk = replace(self.walk, dropped=frozenset(dropped["dropped"] if dropped else ()))
         for w in range(start, len(self.work.plan.counts)):
             began = time.perf_counter()
             if forecaster is None or (w > start and self._refits(w)):
@@ -204,34 +213,31 @@ class _Job:
                 journal.keep(forecaster, w, time.perf_counter() - began)
                 began = time.perf_counter()
             elif w > start:
-                forecaster = forecaster.update(self._between(w))
+                forecaster = self.walk.carried(forecaster, w)
+            if w == 0 and self.number == 0:
+                self._probe(forecaster, journal)
+                began = time.perf_counter()
             if w >= first:
-                self._predict(values, forecaster, w)
+                self.walk.forecast(forecaster, w, values)
                 journal.write(window=w, seconds=time.perf_counter() - began)
                 self._say(first, w)
         if forecaster is not None:
             self._describe(forecaster, journal)
 
+    def _probe(self, forecaster: Forecaster, journal: Journal) -> None:
+        """Look into the fit of the first window, once."""
+        for name, probe in self.work.probes.items():
+            if journal.find(name) is None:
+                self.work.resources.progress(f"{self.model}: {name}", 0.0, "")
+                journal.write(**{name: probe(self.walk, forecaster, self.work.scale)})
+
     def _refits(self, window: int) -> bool:
         refit = self.work.task.refit
         return refit is not None and window % refit == 0
 
-    def _between(self, window: int) -> Panel:
-        """Return the rows that came between a window's cutoff and the one before."""
-        counts = self.work.plan.counts
-        return self._judged(self.work.panel.rows(counts[window - 1], counts[window]))
-
-    def _judged(self, rows: Panel) -> Panel:
-        """Return `rows` without the series the model cannot be fitted to."""
-        if not self.dropped:
-            return rows
-        return rows.select([i for i, name in enumerate(rows.ids) if name not in self.dropped])
-
     def _fit(self, window: int, journal: Journal) -> Forecaster:
         """Fit to the rows before a cutoff, without series that no fit can be made with."""
-        counts, span = self.work.plan.counts[window], self.work.task.span
-        first = np.zeros_like(counts) if span is None else np.maximum(counts - span, 0)
-        known = self._judged(self.work.panel.rows(first, counts))
+        known = self.walk.known(window)
         try:
             return self._fitted(known)
         except FitError as error:
@@ -239,10 +245,10 @@ class _Job:
             found = self._culprits(known, valued) if len(valued) > 1 else {}
             if not found or len(found) == len(valued):
                 raise error
-            self.dropped |= set(found)
+            self.walk = replace(self.walk, dropped=self.walk.dropped | set(found))
             before = journal.find("dropped")
             journal.write(dropped=(before["dropped"] if before else {}) | found)
-            return self._fitted(self._judged(known))
+            return self._fitted(self.walk.kept(known))
 
     def _culprits(self, known: Panel, series: Ints) -> dict[str, str]:
         """Return the series that no fit can be made with, and why, by halving."""
@@ -264,26 +270,6 @@ class _Job:
             self.work.resources, progress=lambda s, d, n: note(f"{self.model}: {s}", d, n)
         )
         return fitting.fit(known, self.model, self.work.task.reach, run=run, **options)
-
-    def _predict(self, values: Floats, forecaster: Forecaster, window: int) -> None:
-        """Forecast the rows of one window."""
-        panel, task = self.work.panel, self.work.task
-        series, step, place = self.work.plan.places(window)
-        if self.dropped:
-            kept = np.array([panel.ids[i] not in self.dropped for i in series], np.bool_)
-            series, step, place = series[kept], step[kept], place[kept]
-        if not len(series):
-            return
-        which, back = np.unique(series, return_inverse=True)
-        known = {name: i for i, name in enumerate(forecaster.ids)}
-        at = np.array([known[panel.ids[i]] for i in which], np.int64)
-        times = forecaster.clock.ahead(forecaster.last[at], task.reach)
-        seen = self.work.plan.counts[window][which]
-        ahead = came(forecaster.coding, panel, which, seen, task.reach)
-        quantiles = forecaster.quantiles(at, times, ahead)  # (n, gap + H, Q)
-        values[place, 0] = mean(quantiles)[back, task.gap + step]
-        values[place, 1:] = quantiles[back, task.gap + step]
-        let_go(values)
 
     def _say(self, first: int, window: int) -> None:
         """Tell how far the windows are, and how long the rest of them will take."""

@@ -12,6 +12,7 @@ from forecast.data.panel import assemble
 from forecast.models import FAMILIES
 from forecast.plan import plan_windows
 from forecast.results import Task
+from forecast.walk import Walk
 
 SMALL = {
     "esn": {"units": "10"},
@@ -79,9 +80,9 @@ def test_a_fit_that_saw_too_much_is_caught(monkeypatch):
 
 def test_a_state_carried_one_row_too_far_is_caught(monkeypatch):
     def leaky(self, window):
-        counts = self.work.plan.counts
-        return self.work.panel.rows(counts[window - 1], counts[window] + 1)
+        counts = self.plan.counts
+        return self.panel.rows(counts[window - 1], counts[window] + 1)
 
-    monkeypatch.setattr(backtest._Job, "_between", leaky)
+    monkeypatch.setattr(Walk, "since", leaky)
     found = audit.audit(load(), Task(3, windows=2, stride=4), ["naive"])
     assert [leak.experiment for leak in found] == ["noise, frozen fit"]

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecast import backtest, cli
+from forecast import cli
 from forecast.errors import FitError
+from forecast.walk import Walk
 
 TASK = """
 name = "wave"
@@ -113,10 +114,10 @@ def test_the_audit_says_what_moved(capsys, monkeypatch):
     assert "No leak: 6 experiments each with snaive" in capsys.readouterr().err
 
     def leaky(self, window):
-        counts = self.work.plan.counts
-        return self.work.panel.rows(counts[window - 1], counts[window] + 1)
+        counts = self.plan.counts
+        return self.panel.rows(counts[window - 1], counts[window] + 1)
 
-    monkeypatch.setattr(backtest._Job, "_between", leaky)
+    monkeypatch.setattr(Walk, "since", leaky)
     assert run("wave.csv", "--models", "naive", "--horizon", 4, "--audit") == 8
     assert "naive sees what it must not (noise, frozen fit): series `a`" in capsys.readouterr().err
 

@@ -60,6 +60,13 @@ def benchmark(
         str | None,
         typer.Option("--run", metavar="DIR", help="Keep forecasts there; go on where it stopped."),
     ] = None,
+    importance: Annotated[
+        bool,
+        typer.Option("--importance", help="Permute each input over the windows: who needs it?"),
+    ] = False,
+    in_sample: Annotated[
+        bool, typer.Option("--in-sample", help="Show also how the models fit what they have seen.")
+    ] = False,
     peers: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Judge forecasts made elsewhere too; see below."),
@@ -121,8 +128,8 @@ def benchmark(
     """
     from forecast.taskfile import Evaluation, load
 
-    for place in (output, forecasts, report):
-        streams.check_place(place)
+    for target in (output, forecasts, report):
+        streams.check_place(target)
     if data is not None and data.endswith(".toml"):
         wanted = load(Path(data))
         wanted = replace(wanted, reading=reading.given | wanted.reading,
@@ -137,7 +144,10 @@ def benchmark(
     if audit:
         evaluation.audit(talk, work)
         return
-    result = evaluation.run(talk, work, better_than, None if folder is None else Path(folder))
+    wishes = {"importance": importance, "in_sample": in_sample}
+    probes = [name for name, wanted_too in wishes.items() if wanted_too]
+    place = None if folder is None else Path(folder)
+    result = evaluation.run(talk, work, better_than, place, probes)
     result.facts["command"] = shlex.join(["forecast", *sys.argv[1:]])
     _write(talk, result, wanted.quantiles, forecasts, report)
     streams.emit(_render(result, format_ or _format_for(output)).encode(), output)

@@ -124,7 +124,9 @@ def time_of(text: str, clock: "Clock") -> int:
     return round((moment - EPOCH) / timedelta(microseconds=1))
 
 
-def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -> "Benchmark":
+def run(
+    talk: shared.Talk, work: Work, rival: str | None, folder: Path | None, probes: list[str]
+) -> "Benchmark":
     """Backtest the models, the `rival` of the gate among them, and take the peers' forecasts in."""
     from forecast import backtest
     from forecast.models import FAMILIES
@@ -144,6 +146,7 @@ def run(talk: shared.Talk, work: Work, rival: str | None, folder: Path | None) -
             resources=Run(device=resolve(work.device), progress=progress, tell=talk.say),
             name=work.wanted.name,
             folder=folder,
+            probes=probes,
         )
     return joined(found, peers) if peers else found
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.report import sentences
+from forecast.report import probes, sentences
 from forecast.results import Benchmark, Score, calibration
 from forecast.verdict import judge
 
@@ -53,6 +53,7 @@ def document(benchmark: Benchmark) -> dict[str, Any]:
         "failed": {name: run.failed for name, run in runs.items() if run.failed is not None},
         "facts": benchmark.facts,
     }
+    found |= probes.plain(benchmark)
     verdict = judge(benchmark)
     if verdict is not None:
         found["verdict"] = asdict(verdict)

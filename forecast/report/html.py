@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast.report import errors, figures, reliability, sentences, table, verdict
+from forecast.report import errors, figures, probes, reliability, sentences, table, verdict
 from forecast.report.leaderboard import columns, costs, notes, summary
 from forecast.report.script import SCRIPT
 from forecast.report.style import sheet
@@ -59,6 +59,7 @@ def _section(number: int, title: str, benchmark: Benchmark, points: int) -> str:
         *_errors(benchmark),
         *_calibration(benchmark),
         *_pairs(benchmark),
+        *probes.html(benchmark),
         "<h3>Time and parameters</h3>",
         table.scores(benchmark, costs(), with_device=True),
         "<h3>How this was made</h3>",

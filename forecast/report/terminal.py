@@ -1,5 +1,6 @@
 """The leaderboard as lines of text that fit a terminal."""
 
+from forecast.report import probes
 from forecast.report.leaderboard import MINUS, Column, best, cell, columns, costs, notes
 from forecast.results import Benchmark, Score
 
@@ -31,7 +32,8 @@ def leaderboard(benchmark: Benchmark, width: int | None = None, colour: bool = F
             name = f"{DIM if score.model == benchmark.baseline else BOLD}{name.ljust(left)}{RESET}"
         lines.append(GAP.join([name.ljust(left), *texts]))
     table = "\n".join(lines)
-    return "\n".join([table if colour else table.replace(MINUS, "-"), *_wrapped(benchmark, width)])
+    plain = table if colour else table.replace(MINUS, "-")
+    return "\n".join([plain, *_wrapped(benchmark, width), *probes.lines(benchmark)])
 
 
 def _ranked(benchmark: Benchmark) -> list[Column]:

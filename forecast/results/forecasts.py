@@ -43,6 +43,7 @@ class ModelRun:
     dropped: dict[str, str] = field(default_factory=dict)  # series to reason
     repeats: tuple["ModelRun", ...] = ()
     known: tuple[bool, ...] | None = None  # (Q,)
+    probes: dict[str, Any] = field(default_factory=dict)  # what was found in its first fit
 
     def absent(self, rows: "Which") -> NDArray[np.bool_]:
         """Return which of `rows` lack a mean or a quantile that the model forecasts."""
