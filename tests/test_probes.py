@@ -168,7 +168,12 @@ def test_the_command_asks_for_both(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     driven(n=1, rows=300).to_frame().to_csv("d.csv", index=False)
     args = ["d.csv", "--models", "snaive", "--horizon", "6", "--windows", "10", "-f", "table"]
-    assert cli.run(["benchmark", *args, "--season", "24", "--known", "heat", "--importance", "--in-sample"]) == 0
+    assert (
+        cli.run(
+            ["benchmark", *args, "--season", "24", "--known", "heat", "--importance", "--in-sample"]
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert "calendar" in out
     assert "MASE of the fit" in out
