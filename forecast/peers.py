@@ -61,6 +61,11 @@ def joined(benchmark: Benchmark, paths: Iterable[Path | str]) -> Benchmark:
     return replace(benchmark, runs=runs)
 
 
+def check(path: Path) -> None:
+    """Raise DataError unless a file holds forecasts, before anything is computed."""
+    _models(path, _frame(path))
+
+
 def read(path: Path, benchmark: Benchmark) -> list[ModelRun]:
     """Return the forecasts in a file as runs over the benchmark's rows, one a model."""
     frame = _frame(path)

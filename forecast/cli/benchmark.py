@@ -144,8 +144,7 @@ def benchmark(
     if audit:
         evaluation.audit(talk, work)
         return
-    wishes = {"importance": importance, "in_sample": in_sample}
-    probes = [name for name, wanted_too in wishes.items() if wanted_too]
+    probes = ["importance"] * importance + ["in_sample"] * in_sample
     place = None if folder is None else Path(folder)
     result = evaluation.run(talk, work, better_than, place, probes)
     result.facts["command"] = shlex.join(["forecast", *sys.argv[1:]])

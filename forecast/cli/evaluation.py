@@ -44,6 +44,11 @@ def prepare(talk: shared.Talk, reading: Reading, wanted: "Evaluation", device: s
         "settings": by_model(wanted.settings),
     }
     check_levels(wanted.quantiles)
+    if wanted.peers:
+        from forecast.peers import check
+
+        for peer in wanted.peers:
+            check(Path(peer))
     panel = reading.panel(talk, wanted.data, wanted.dataset)
     panel = _selected(panel, wanted.series)
     check_calendar(panel)
