@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from forecast import backtest
 from forecast.data.covariates import Covariates
+from forecast.data.frequency import seasoned
 from forecast.data.panel import Panel
 from forecast.models.base import LEVELS
 from forecast.plan import Plan, plan_windows
@@ -62,6 +63,7 @@ def audit(
     """
     options, resources = options or {}, resources or Run()
     plan = _first_two(plan_windows(panel, task))
+    panel = seasoned(panel, plan.counts[0])
     found = []
     for model in models:
         for name, once in (("frozen fit", None), ("refit", 1)):

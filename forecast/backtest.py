@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import fitting, importance, in_sample, metrics, provenance, runfolder
+from forecast.data.frequency import seasoned
 from forecast.data.panel import Panel
 from forecast.errors import FitError, ForecastError
 from forecast.forecaster import Forecaster
@@ -56,6 +57,7 @@ def run(
     """
     options, resources = dict(options or {}), resources or Run()
     plan = plan_windows(panel, task)
+    panel = seasoned(panel, plan.counts[0])
     prices = looks_like_prices(panel.rows(np.zeros(len(panel), np.int64), plan.counts[0]))
     names = with_baselines(models, prices) if baselines else list(models)
     facts = _facts(panel, task, options)

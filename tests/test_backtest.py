@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from forecast import backtest
+from forecast.data import tables
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.panel import assemble
 from forecast.errors import DataError, UsageError
@@ -324,3 +325,18 @@ def test_many_rows_go_through_files_and_give_the_same(monkeypatch):
             assert getattr(ours, key) == pytest.approx(getattr(score, key), nan_ok=True), key
     np.testing.assert_allclose(found.paths("snaive"), plain.paths("snaive"))
     np.testing.assert_array_equal(found.window_losses("drift"), plain.window_losses("drift"))
+
+
+def test_a_season_that_only_later_rows_show_is_not_known_before():
+    rng, t = np.random.default_rng(2), np.arange(600)
+    y = np.where(t < 300, rng.normal(size=600), 5 * np.sin(2 * np.pi * t / 12)) + 50
+    text = "t,y\n" + "".join(f"{k},{v:.4f}\n" for k, v in zip(t, y, strict=True))
+    panel = tables.read(text.encode())
+    assert panel.seen and panel.clock.seasons == (12,)
+    early = backtest.run(panel, Task(6, 3, first_cutoff=280), ["snaive"], baselines=False)
+    assert early.clock.seasons == () and early.season == 1
+    late = backtest.run(panel, Task(6, 3), ["snaive"], baselines=False)
+    assert late.clock.seasons == (12,)
+    told = tables.read(text.encode(), season=12)
+    given = backtest.run(told, Task(6, 3, first_cutoff=280), ["snaive"], baselines=False)
+    assert given.clock.seasons == (12,)

@@ -73,7 +73,8 @@ def predict(
     given = None if future is None else _future(talk, future, forecaster, reading)
     result = forecaster.predict(newest, horizon, levels, fresh, given)
     kind = format_ or streams.format_of(output, get_args(Format), "csv")
-    streams.emit(writing.render(result, kind, layout), output)
+    with streams.opened(output) as stream:
+        writing.write(result, stream, format=kind, layout=layout)
 
 
 def _future(

@@ -7,7 +7,8 @@ import shutil
 import signal
 import stat
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -76,15 +77,25 @@ class _Heard(io.RawIOBase):
 
 def emit(content: bytes, output: str | None) -> None:
     """Write `content` to the file `output`, whole or not at all; None and `-`: standard output."""
+    with opened(output) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def opened(output: str | None) -> Iterator[BinaryIO]:
+    """Yield a stream into the file `output`, which appears once it is whole, or standard output.
+
+    Standard output, None and `-`, shows what is written as it comes.
+    """
     if output is None or output == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(content)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     from forecast.data.writing import atomic
 
-    with atomic(output) as path:
-        path.write_bytes(content)
+    with atomic(output) as path, path.open("wb") as stream:
+        yield stream
 
 
 def check_place(output: str | None) -> None:

@@ -4,12 +4,16 @@ N series, T rows of all series together, flat as in a panel: sorted by series, t
 """
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data import closures, zones
 from forecast.data.clock import DAY, MONDAY, Clock, Times, month_days, months
+
+if TYPE_CHECKING:
+    from forecast.data.panel import Panel
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -221,6 +225,18 @@ def _is_trading(seen: Ints, possible: Ints, closed: NDArray[np.bool_]) -> bool:
     if possible[closed].sum() < 2:
         return False
     return bool(seen[~closed].sum() >= ATTENDED * possible[~closed].sum())
+
+
+def seasoned(panel: "Panel", counts: Ints) -> "Panel":
+    """Return `panel` with the seasons that its first `counts` rows (N,) show.
+
+    Unchanged where seasons come from the frequency, or were given.
+    """
+    if not panel.seen:
+        return panel
+    first = panel.rows(np.zeros_like(counts), counts)
+    seasons = detect_season(first.values, first.offsets)
+    return replace(panel, clock=panel.clock.with_seasons(seasons))
 
 
 def detect_season(values: Floats, offsets: Ints) -> tuple[int, ...]:

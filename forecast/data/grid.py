@@ -57,8 +57,7 @@ def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> 
         panel = _placed(rows, offsets, clock, back)
         share = frequency.share_explained(clock, rows.times, offsets)
     if known is None and clock.kind == "index":
-        season = frequency.detect_season(panel.values, panel.offsets)
-        panel = replace(panel, clock=clock.with_seasons(season))
+        panel = frequency.seasoned(replace(panel, seen=True), panel.lengths)
     if known and known.zone == "UTC" and naive:
         notes = (*notes, "timestamps without a zone are read as UTC, as the model's are")
     notes = (_summary(panel, share), *skipped, *notes, *_filled(panel, len(rows.values)))

@@ -41,6 +41,7 @@ class Panel:
     covariates: Covariates | None = None  # columns beside the values, (T, C)
     future: "Panel | None" = None  # rows after the last values: what is known of steps to come
     holidays: Holidays | None = None  # where the covariate `holiday` comes from
+    seen: bool = False  # whether the seasons of its clock were found in its values
 
     def __len__(self) -> int:
         return len(self.ids)

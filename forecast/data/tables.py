@@ -93,7 +93,7 @@ def read(
     if wanted.closures is not None:
         panel = replace(panel, clock=panel.clock.with_closures(wanted.closures))
     if wanted.seasons is not None:
-        panel = replace(panel, clock=panel.clock.with_seasons(wanted.seasons))
+        panel = replace(panel, clock=panel.clock.with_seasons(wanted.seasons), seen=False)
     return panel
 
 
