@@ -1,13 +1,16 @@
 """Make the quantiles honest: conformal adjustment per step ahead from held-back windows.
 
     e = max(q_p - y, y - q_(1-p)) / s    for each pair of levels p, 1 - p and each step h     (1)
-    c = the (1 - 2p)-quantile of e, at the conformal rank (1 - 2p) (n + 1)                    (2)
+    c = the (1 - 2p)'-quantile of e, at the conformal rank (1 - 2p)' (n + 1)                  (2)
     q_p' = q_p - s c,  q_(1-p)' = q_(1-p) + s c,  then sorted away from the median            (3)
 
-`s` is the model's own scale of its errors, so that a spread that breathes keeps breathing. The
-median is left alone, and so is the model's own skew: held-back windows are too few to learn one.
-A series with n windows uses (n c_i + k c) / (n + k), c over all series: one with few windows
-leans on the others. Romano, Patterson, Candes (2019), "Conformalized quantile regression".
+A probability P is raised to P' = 2 F(t(1/2 + P/2)) - 1, F the normal distribution, t the quantile
+of Student's with m - 1 degrees of freedom, m the windows that do not overlap: those that share
+their truth say little new, so a short hold-out asks for wider intervals. `s` is the model's own
+scale of its errors, so that a spread that breathes keeps breathing. The median is left alone, and
+so is the model's own skew: held-back windows are too few to learn one. A series with n windows
+uses (n c_i + k c) / (n + k), c over all series: one with few windows leans on the others. Romano,
+Patterson, Candes (2019), "Conformalized quantile regression".
 
 Shapes: V windows, N series, H horizon, Q levels, P = (Q - 1) / 2 pairs of levels.
 """
@@ -64,14 +67,19 @@ def none(horizon: int) -> Calibration:
     return Calibration(np.zeros((1, horizon, len(LEVELS))))
 
 
-def learn(quantiles: Floats, scale: Floats, truth: Floats) -> Calibration:
-    """Learn from windows: quantiles (V, N, H, Q), scale and truth (V, N, H), NaN where missing."""
+def learn(quantiles: Floats, scale: Floats, truth: Floats, overlap: int = 1) -> Calibration:
+    """Learn from windows: quantiles (V, N, H, Q), scale and truth (V, N, H), NaN where missing.
+
+    `overlap` is how many windows in a row share rows of their truth.
+    """
     low, high = quantiles[..., :MEDIAN], quantiles[..., :MEDIAN:-1]  # (V, N, H, P)
     y = truth[..., None]
     outside = np.maximum(low - y, y - high) / scale[..., None]  # (1)
     count = np.sum(~np.isnan(truth), axis=0).max(axis=1)  # (N,) windows with a truth
-    pooled = _ranks(outside.reshape(-1, 1, *outside.shape[2:]))  # (1, H, P)
-    own = _ranks(outside)
+    windows = int((~np.isnan(truth)).any(axis=(1, 2)).sum())
+    shares = _raised(windows / overlap)  # (P,)
+    pooled = _ranks(outside.reshape(-1, 1, *outside.shape[2:]), shares)  # (1, H, P)
+    own = _ranks(outside, shares)
     weight = (count / (count + PRIOR))[:, None, None]
     own = np.where(np.isnan(own), pooled, own)
     widths = np.nan_to_num(np.concatenate([weight * own + (1 - weight) * pooled, pooled]))
@@ -82,7 +90,7 @@ def learn(quantiles: Floats, scale: Floats, truth: Floats) -> Calibration:
     found = Calibration(shifts)
     adjusted = found.apply(Prediction(quantiles[window, series], scale[window, series]), series)
     correlation = dependence.learn(adjusted, truth[window, series])
-    return Calibration(shifts, len(truth), correlation)
+    return Calibration(shifts, windows, correlation)
 
 
 def spread_out(quantiles: Floats) -> Floats:
@@ -92,7 +100,15 @@ def spread_out(quantiles: Floats) -> Floats:
     return np.concatenate([below[..., :-1], above], axis=-1)
 
 
-def _ranks(outside: Floats) -> Floats:
+def _raised(windows: float) -> Floats:
+    """Return P' (P,) of every pair of levels, for so many windows that do not overlap."""
+    from scipy.special import ndtr, stdtrit
+
+    above = 1 - np.array(LEVELS[:MEDIAN])
+    return np.asarray(2 * ndtr(stdtrit(max(windows - 1, 1.0), above)) - 1)
+
+
+def _ranks(outside: Floats, shares: Floats) -> Floats:
     """Return the conformal quantile (2) of `outside` (V, N, H, P) over windows: (N, H, P)."""
     _, series, horizon, pairs = outside.shape
     out = np.full((series, horizon, pairs), np.nan)
@@ -104,7 +120,7 @@ def _ranks(outside: Floats) -> Floats:
         n = np.sum(~np.isnan(x[..., 0]), axis=0)
         x = np.where(np.isnan(x), 0.0, x)
         for k in range(pairs):
-            rank = (1 - 2 * LEVELS[k]) * (n + 1) - 1  # between order statistics, counted from 0
+            rank = shares[k] * (n + 1) - 1  # between order statistics, counted from 0
             last = np.maximum(n - 1, 0)
             a = np.clip(np.floor(rank), 0, last).astype(int)
             b = np.clip(np.ceil(rank), 0, last).astype(int)

@@ -29,8 +29,8 @@ from forecast.training.run import InterruptedFit, Run
 from forecast.transform import Transform, choose, scales
 
 Floats = NDArray[np.float64]
-HELD_WEEKS = 8  # at most, on a clock with seasons
-HELD_ROWS = 500  # at most, on one without
+HELD_CYCLES = (2, 26)  # longest seasons held back, at least and at most: half a year of weeks
+HELD_ROWS = (125, 500)  # rows, on a clock without a season
 WINDOWS = 8000  # held-back windows times series, at most
 PER_SERIES = 84
 CUT = {"interrupted": True}  # what the record says of a training that a person ended
@@ -155,16 +155,16 @@ class _Work:
     def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:
         """Return the calibration, and on prices the skill, of forecasts over held-back rows."""
         prices, (quantiles, scale, truth) = self.setting.difference, self.replayed(model, held)
+        overlap = -(-self.setting.horizon // self.stride(held))
         if prices and self.kind.spreads:  # one spell of the market would only bend them
             adjustment = calibration.none(self.setting.horizon)
         else:
-            adjustment = calibration.learn(quantiles, scale, truth)
+            adjustment = calibration.learn(quantiles, scale, truth, overlap)
         if not prices or self.kind.copies or self.kind.prices_only:
             return adjustment, {}
         bar = family("naive-ewma")
         walk = bar.load("fit")(bar.load("config")(), self.setting, self.history(held), self.run)
         spread, unit, _ = self.replayed(walk, held)
-        overlap = -(-self.setting.horizon // self.stride(held))
         found = skill.measure(quantiles, spread, truth, unit, overlap)
         self.run.tell(f"{self.kind.name} on held-back rows: {found}")
         return adjustment, {"skill": found.record()}
@@ -207,12 +207,16 @@ class _Work:
 
 
 def held_back(panel: Panel, setting: Setting) -> NDArray[np.int64]:
-    """Return how many last rows of each series are held back (N,); 0 where there are too few."""
-    most = HELD_WEEKS * setting.seasons[-1] if setting.seasons else HELD_ROWS
-    enough = max(most // 4, 2 * setting.horizon)
-    tenth = np.maximum(panel.lengths // 10, enough)
-    cycle = setting.seasons[0] if setting.seasons else 1
-    held = np.minimum(np.minimum(tenth, most), panel.lengths // 4) // cycle * cycle
+    """Return how many last rows of each series are held back (N,); 0 where there are too few.
+
+    A fifth where there are seasons, since the weeks before a cutoff say little about those half a
+    year on; a tenth where there are none; never more than a quarter.
+    """
+    cycle, share = (setting.seasons[0], 5) if setting.seasons else (1, 10)
+    unit, bounds = (setting.seasons[-1], HELD_CYCLES) if setting.seasons else (1, HELD_ROWS)
+    least, most = max(bounds[0] * unit, 2 * setting.horizon), bounds[1] * unit
+    wanted = np.clip(panel.lengths // share, least, most)
+    held = np.minimum(wanted, panel.lengths // 4) // cycle * cycle
     return np.where(held >= max(setting.horizon, 4), held, 0)
 
 

@@ -32,10 +32,23 @@ def test_the_width_is_the_conformal_order_statistic():
     truth = np.arange(1.0, 20.0).reshape(19, 1, 1)  # 19 windows, errors 1..19 above the median
     quantiles, scale = np.zeros((19, 1, 1, len(LEVELS))), np.full((19, 1, 1), 2.0)
     learned = calibration.learn(quantiles, scale, truth)
-    # 80 %: rank 0.8 * 20 = 16th of 19, so 16 / scale; 95 %: the 19th.
-    assert learned.shifts[-1, 0, LEVELS.index(0.9)] == pytest.approx(8.0)
-    assert learned.shifts[-1, 0, LEVELS.index(0.1)] == pytest.approx(-8.0)
+    # 80 %: t with 18 degrees of freedom is 1.330 at 0.9, the normal's 0.8166: rank 0.8166 * 20.
+    assert learned.shifts[-1, 0, LEVELS.index(0.9)] == pytest.approx(0.8166 * 10, abs=1e-3)
+    assert learned.shifts[-1, 0, LEVELS.index(0.1)] == pytest.approx(-0.8166 * 10, abs=1e-3)
     assert learned.shifts[-1, 0, LEVELS.index(0.975)] == pytest.approx(9.5)
+
+
+def test_windows_that_overlap_ask_for_wider_intervals():
+    truth = np.arange(1.0, 101.0).reshape(100, 1, 1)
+    quantiles, scale = np.zeros((100, 1, 1, len(LEVELS))), np.ones((100, 1, 1))
+    place = LEVELS.index(0.9)
+    alone, shared = (
+        calibration.learn(quantiles, scale, truth, overlap).shifts[-1, 0, place]
+        for overlap in (1, 20)
+    )
+    assert alone == pytest.approx(80.8 + 0.31, abs=0.02)  # rank 0.8 * 101, hardly raised
+    # Five that do not overlap: t with 4 degrees of freedom is 1.533 at 0.9, the normal's 0.874.
+    assert shared == pytest.approx(0.8747 * 101, abs=0.02)
 
 
 def test_the_median_stays():
