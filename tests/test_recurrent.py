@@ -10,6 +10,7 @@ from forecast.data.clock import HOUR, Clock
 from forecast.errors import FitError
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
 from forecast.models.inputs import day_of_year, inputs, window
+from forecast.models.linear import FOLLOW
 from forecast.models.recurrent import GRUConfig, Recurrent, RNNConfig, segment
 from forecast.training import budget, network
 from forecast.training.recurrent import fit, pinball, rate
@@ -143,8 +144,9 @@ def test_relu_starts_from_the_identity():
     np.testing.assert_array_equal(arrays["U"], np.tile(np.eye(5, dtype=np.float32), (2, 1, 1)))
 
 
-def test_the_first_quantiles_are_normal_around_a_mix_of_the_past():
-    config = replace(CONFIGS[0], members=1)
+@pytest.mark.parametrize("direct", ["yes", "no"])
+def test_the_first_quantiles_are_normal_around_the_past(direct):
+    config = replace(CONFIGS[0], members=1, direct=direct)
     arrays = network.initial(config, LOAD, 1)
     for name in ("head", "mix"):
         arrays[name][:] = 0
@@ -153,7 +155,10 @@ def test_the_first_quantiles_are_normal_around_a_mix_of_the_past():
     x = np.random.default_rng(0).normal(size=(2, 6, 6)).astype(np.float32)
     u, f = inputs(x, np.zeros((2, 36, 0)), phases(LOAD, 2), LOAD)
     out = model.net(u, f, x, names)[0]
-    np.testing.assert_allclose(out[:, :6, MEDIAN], (x[:, -3] + x[:, -1]) / 2, rtol=1e-5)
+    first = (x[:, -3] + x[:, -1]) / 2  # one longest season ago and the last day
+    if direct == "yes":  # the former, moved by how far the last day departed from its own
+        first = x[:, -3] + FOLLOW * (x[:, -1] - x[:, -4]).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(out[:, :6, MEDIAN], first, rtol=1e-4, atol=1e-6)
     from statistics import NormalDist
 
     spread = network.FIRST_SPREAD * NormalDist().inv_cdf(0.9)
@@ -199,7 +204,9 @@ def wave(rows=400, series=3, held=60, seed=0):
     )
 
 
-SMALL = GRUConfig(units=8, head=12, embedding=2, members=2, updates=60, batch=16, dropout=0.0)
+SMALL = GRUConfig(
+    units=8, head=12, embedding=2, members=2, updates=60, batch=16, dropout=0.0, line=0.0
+)
 
 
 def test_training_learns_a_wave():
@@ -268,6 +275,24 @@ def test_held_back_rows_are_not_learned_from():
     assert clean.config.stop == 40
     spoilt = fit(config, LOAD, replace(history, z=z.ravel()), RUN)
     assert all((clean.arrays[k] == spoilt.arrays[k]).all() for k in clean.arrays)
+
+
+def test_a_mask_hides_no_dead_net():
+    history = wave(held=60)
+    empty = replace(history, z=np.where(np.arange(len(history.z)) % 400 > 2, np.nan, history.z))
+    with pytest.raises(FitError, match="no window drawn for training has a value in its target"):
+        fit(replace(SMALL, home=1.0), LOAD, empty, RUN)
+    told = []
+    thin = replace(history, z=np.where(np.arange(len(history.z)) % 4 > 0, np.nan, history.z))
+    fit(SMALL, LOAD, thin, Run(tell=told.append))
+    assert told == ["only 25% of the targets have a value to learn from"]
+
+
+def test_held_back_rows_without_a_value_choose_nothing():
+    history = wave(held=60)
+    rows = np.arange(len(history.z)) % 400
+    model = fit(SMALL, LOAD, replace(history, z=np.where(rows >= 340, np.nan, history.z)), RUN)
+    assert model.config.stop == SMALL.updates
 
 
 def test_draws_stay_inside_the_training_rows_and_often_end_at_home():

@@ -65,7 +65,7 @@ def made(config, setting, z, seed=0):
     arrays["embedding"] = np.concatenate([arrays["embedding"], zero], axis=1)
     windows = returns.windows(config, setting, history(z, setting), "cpu")
     returns.finish(arrays, windows)
-    return model.build(replace(config, shrink=1.0), setting, arrays), windows
+    return model.Returns(replace(config, shrink=1.0), setting, arrays), windows
 
 
 @pytest.mark.parametrize("config", CONFIGS)
@@ -136,7 +136,7 @@ def test_training_starts_at_the_naive_ewma():
     arrays = returns.initial(CONFIGS[0], PRICES, 4)
     arrays["embedding"] = np.zeros((2, 5, 3), np.float32)
     arrays["variance"] = returns.variances(history(z))
-    ours = model.build(CONFIGS[0], PRICES, arrays)
+    ours = model.Returns(CONFIGS[0], PRICES, arrays)
     naive = fit_naive(EWMAConfig(), PRICES, history(z), None)
     found = []
     for one in (ours, naive):

@@ -35,10 +35,10 @@ _M, _T = "forecast.models", "forecast.training"
 FAMILIES = {
     family.name: family
     for family in (
-        Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.returns:build",
+        Family("rnn", f"{_M}.recurrent:RNNConfig", f"{_M}.steadied:build",
                f"{_T}.recurrent:fit", "Elman network over the last days, quantile head",
                seeded=True, spreads=True, covariates=ROLES),
-        Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.returns:build",
+        Family("gru", f"{_M}.recurrent:GRUConfig", f"{_M}.steadied:build",
                f"{_T}.recurrent:fit", "gated recurrent unit over the last days, quantile head",
                seeded=True, spreads=True, covariates=ROLES),
         Family("esn", f"{_M}.esn:ESNConfig", f"{_M}.esn:ESN",

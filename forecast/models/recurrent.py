@@ -65,6 +65,8 @@ class RecurrentConfig:
     clip: float = 1.0  # largest norm of the gradient
     dropout: float = 0.1
     home: float = 0.75  # share of training windows that end at the hour the data end
+    line: float = -1.0  # share of a linear forecast on load; below 0: chosen on held-back rows
+    linear: tuple[str, ...] = ()  # settings of that forecast, as in lags=336
     shrink: float = -1.0  # of the mean to the random walk on prices; below 0: chosen
 
     def __post_init__(self) -> None:
@@ -76,6 +78,8 @@ class RecurrentConfig:
             raise ValueError("setting `members` must be at least 1")
         if not 0 <= self.dropout < 1:
             raise ValueError("setting `dropout` must be in [0, 1)")
+        if self.line > 1:
+            raise ValueError("setting `line` must be at most 1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.models.base import LEVELS, MEDIAN, Arrays, Floats, Prediction, Setting, State, known
+from forecast.models.base import LEVELS, MEDIAN, Floats, Prediction, Setting, State, known
 from forecast.models.inputs import Floats32
 from forecast.models.recurrent import CHUNK, GRUConfig, Recurrent, RNNConfig, located
 
@@ -38,11 +38,6 @@ WIDEST = 8.0  # changes beyond so many spreads are cut to it, as inputs
 FAR = 3.0  # logarithms of ratios, likewise
 YEAR = 365.2425  # days of the year's phase
 CLOSED = 30.0  # days, at most
-
-
-def build(config: GRUConfig | RNNConfig, setting: Setting, arrays: Arrays) -> Recurrent:
-    """Return the net that `setting` asks for: `Returns` on prices, else `Recurrent`."""
-    return (Returns if setting.difference else Recurrent)(config, setting, arrays)
 
 
 def context(config: GRUConfig | RNNConfig) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from forecast.models.base import LEVELS, MEDIAN, NORMAL, History, Setting
 from forecast.models.inputs import DAYS, HARMONICS, SMALLEST, YEAR_HARMONICS, input_sizes
+from forecast.models.linear import FOLLOW
 from forecast.models.recurrent import GRUConfig, RNNConfig, context, level_rows, segment
 from forecast.training.windows import Batch, Windows
 
@@ -60,13 +61,14 @@ def initial(config: Config, setting: Setting, series: int) -> dict[str, NDArray[
         arrays["dates"] = np.zeros((m, DAYS, dates))
     if direct:
         arrays["V"][:, -size * count :] *= FIRST_DIRECT
-        arrays["direct"] = np.zeros((m, size * count, setting.horizon))
+        arrays["direct"] = np.tile(_first_direct(size * count, setting), (m, 1, 1))
     if config.cell == "gru":
         arrays["c"] = np.zeros((m, r))
     elif config.activation == "relu":
         arrays["U"] = np.tile(np.eye(r), (m, 1, 1))
     arrays["mix"] = uniform(config.head, config.head, days * count) * 0.1
-    arrays["mix_bias"] = np.tile(_first_mix(count, days, size, setting), (m, 1))
+    first = np.zeros(days * count) if direct else _first_mix(count, days, size, setting)
+    arrays["mix_bias"] = np.tile(first, (m, 1))
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
@@ -91,6 +93,19 @@ def _first_mix(count: int, days: int, size: int, setting: Setting) -> NDArray[np
         mix[d, max(count - back, 0)] += 0.5
         mix[d, -1] += 0.5
     return mix.ravel()
+
+
+def _first_direct(rows: int, setting: Setting) -> NDArray[np.float64]:
+    """Return the direct path (C, H) before training: what `linear` starts from."""
+    first = np.zeros((rows, setting.horizon))
+    cycle = min(setting.seasons[-1] if setting.seasons else 1, rows)
+    for h in range(setting.horizon):
+        first[rows - cycle + h % cycle, h] = 1.0
+    if len(setting.seasons) > 1 and rows >= cycle + setting.seasons[0]:
+        day = setting.seasons[0]
+        first[-day:] += FOLLOW / day
+        first[rows - cycle - day : rows - cycle] -= FOLLOW / day
+    return first
 
 
 def forward(a: Parameters, batch: Batch, config: Config, setting: Setting) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from forecast.errors import FitError
 from forecast.models.base import LEVELS, History, Setting
 from forecast.models.recurrent import Recurrent, segment
-from forecast.models.returns import build
+from forecast.models.steadied import build
 from forecast.training import network, returns
 from forecast.training.budget import affordable, planned
 from forecast.training.checkpoint import (
@@ -26,12 +26,14 @@ from forecast.training.checkpoint import (
 )
 from forecast.training.network import Config, Parameters
 from forecast.training.run import InterruptedFit, Run
+from forecast.training.steadied import steadied
 from forecast.training.windows import Windows
 
 NEAR = 0.1  # share by which a loss may exceed the least: few weeks say little, annealing much
 CHECKS = 24  # evaluations on held-back windows in one schedule
 PROBE = 5  # updates whose time tells that of the others
 HELD = 512  # held-back windows
+FEW = 0.5  # share of targets with a value below which a person is told
 WARM_UP = 0.15  # share of the schedule
 
 
@@ -55,7 +57,7 @@ def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurre
         trainer.train()
     if trainer.interrupted:
         raise InterruptedFit(trainer.model())
-    return trainer.model()
+    return trainer.model() if setting.difference else steadied(trainer.model(), history, run)
 
 
 def _twin(setting: Setting) -> ModuleType:
@@ -136,6 +138,8 @@ class _Trainer:
     def _train(self, last: int) -> None:
         # On prices the held-back rows are one spell of the market: they say nothing about a stop.
         held = None if self.setting.difference else self.windows.held_back(HELD)
+        if held is not None and self.windows.batch(held, training=False).target.isnan().all():
+            held = None
         every = max(self.config.updates // CHECKS, 1)
         for begin in range(self.restore(), last, every):
             done = min(begin + every, last)
@@ -210,7 +214,7 @@ class _Trainer:
         shape = (count, config.members, config.batch)
         picks = self.windows.draw(self.rng, shape, config.home, size).to(self.windows.z.device)
         levels = torch.tensor(LEVELS, device=self.windows.z.device)
-        losses = []
+        losses, seen = [], torch.zeros((), device=self.windows.z.device)
         for k in range(count):
             for group in self.optimiser.param_groups:
                 group["lr"] = rate(config, begin + k)
@@ -223,7 +227,22 @@ class _Trainer:
             torch.nn.utils.clip_grad_norm_(self.parameters.values(), limit)
             self.optimiser.step()
             losses.append(loss.detach())
+            seen += (~target.isnan()).float().mean()
+        self.check_seen(float(seen) / count, begin)
         return self.checked(torch.stack(losses) / config.members, begin)
+
+    def check_seen(self, share: float, begin: int) -> None:
+        """Raise FitError when no target was there to learn from, tell when there were few.
+
+        A loss over masked targets alone is 0: the best there is, and of a dead net.
+        """
+        if share == 0:
+            raise FitError(
+                "no window drawn for training has a value in its target",
+                hint="`forecast check DATA` shows where the values are missing",
+            )
+        if begin == 0 and share < FEW:
+            self.run.tell(f"only {share:.0%} of the targets have a value to learn from")
 
     def checked(self, losses: Tensor, begin: int) -> float:
         """Return the mean of the `losses` since update `begin`; FitError unless all are finite."""

@@ -75,8 +75,8 @@ def mix(windows: Held, weights: Floats) -> Floats:
     return np.asarray(np.tensordot(weights, windows.quantiles, 1))
 
 
-def learn(windows: Held) -> Floats:
-    """Return the weights (2) (M,): none for a model that gave no numbers.
+def learn(windows: Held, most: float = POWER) -> Floats:
+    """Return the weights (2) (M,), P at most `most`: none for a model that gave no numbers.
 
     Equal ones where a model makes no error at all, or nothing is known of any.
     """
@@ -84,7 +84,7 @@ def learn(windows: Held) -> Floats:
     each = np.where(np.isnan(each), np.inf, each)
     if not 0 < each.min() < np.inf:
         return np.full(len(each), 1 / len(each))
-    power = POWER * min(len(windows.truth) / ENOUGH, 1.0)
+    power = most * min(len(windows.truth) / ENOUGH, 1.0)
     share = (each / each.min()) ** -power
     return np.asarray(share / share.sum())
 
