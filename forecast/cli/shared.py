@@ -28,6 +28,7 @@ Output = Annotated[
 ]
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
+PACE = 300.0  # seconds over which the pace is measured that says how long is left
 _COMMON = {
     "threads": (
         Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads; default: 1.")],
@@ -80,12 +81,16 @@ class Talk:
         if self.quiet or not streams.is_terminal(2):
             yield silent
             return
+        from rich import progress
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-                   TextColumn("{task.fields[note]}"))  # fmt: skip
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        columns = (progress.TextColumn("{task.description}"), progress.BarColumn(),
+                   progress.TimeElapsedColumn(), progress.TextColumn("left"),
+                   progress.TimeRemainingColumn(),
+                   progress.TextColumn("{task.fields[note]}"))  # fmt: skip
+        with progress.Progress(
+            *columns, console=Console(stderr=True), transient=True, speed_estimate_period=PACE
+        ) as bars:
             task = bars.add_task("", total=1.0, note="")
             running = ""
 
