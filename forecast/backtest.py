@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast import fitting, importance, in_sample, metrics, provenance, runfolder
+from forecast.data import sessions
 from forecast.data.frequency import seasoned
 from forecast.data.panel import Panel
 from forecast.errors import FitError, ForecastError
@@ -67,6 +68,8 @@ def run(
     rows = _rows(panel, plan, storage)
     season = 1 if prices or not panel.clock.seasons else panel.clock.seasons[0]
     mae, mse = _naive_errors(panel, plan.counts[0], season)
+    if prices and options.get("transform", "auto") in ("auto", "log-diff"):
+        panel = sessions.derive(panel)  # whole, as a cutoff of a series may be the past of another
     work = _Work(panel, plan, task, options, resources, storage, mae, chosen)
     return Benchmark(
         ids=panel.ids,

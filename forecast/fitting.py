@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from forecast import calibration, replay, skill
 from forecast.calibration import Calibration
-from forecast.data import covariates
+from forecast.data import covariates, sessions
 from forecast.data.covariates import Coding
 from forecast.data.holidays import HOLIDAY
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
-from forecast.data.roles import ROLES
+from forecast.data.roles import ROLES, Role
 from forecast.errors import FitError
 from forecast.forecaster import KEPT, Forecaster
 from forecast.models import Family, family
@@ -62,7 +62,8 @@ def fit(
     horizon = horizon or default_horizon(panel)
     if shape.difference:  # changes have no season: the columns of the phases say so too
         panel = replace(panel, clock=panel.clock.with_seasons(()))
-    coding = covariates.learn(panel.covariates, kind.covariates)
+    given, panel = panel, _with_sessions(panel, kind, shape, run)
+    coding = covariates.learn(panel.covariates, _roles(kind, shape))
     setting = Setting(
         horizon=horizon,
         seasons=panel.clock.seasons,
@@ -89,12 +90,32 @@ def fit(
         last=np.zeros(0, np.int64),
         tail=np.zeros((0, KEPT)),
         order=np.zeros(0, np.int64),
-        record=_record(panel, shape, adjustment, coding) | found,
+        record=_record(given, shape, adjustment, coding) | found,
         coding=coding,
         beside=np.zeros((0, len(coding))),
         holidays=panel.holidays if HOLIDAY in coding.sources("known") else None,
     )
     return _with_states(forecaster, panel)
+
+
+def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Panel:
+    """Return `panel` with what days of trading show in place of open, high, low and volume.
+
+    Only a model of returns sees the market. Other transforms leave the columns as they came.
+    """
+    if shape.name != "log-diff" or not _roles(kind, shape):
+        return panel
+    said = sessions.told(panel)
+    if said:
+        run.tell(f"{kind.name} takes {said}")
+    if kind.spreads:
+        return sessions.derive(panel)
+    return sessions.without_market(sessions.derive(panel, sessions.recognised(panel)))
+
+
+def _roles(kind: Family, shape: Transform) -> tuple[Role, ...]:
+    """Return the roles of covariates that a model uses: one of returns uses all."""
+    return ROLES if kind.spreads and shape.difference else kind.covariates
 
 
 def default_horizon(panel: Panel) -> int:
@@ -270,7 +291,7 @@ def _record(
 
 
 def _used(layout: Layout, coding: Coding) -> Layout:
-    used = {column.name for column in coding.columns}
+    used = {name for role in ROLES for name in coding.sources(role)}
     beside = tuple(each for each in layout.beside if layout.columns[each[1]] in used)
     return replace(layout, beside=beside)
 
@@ -279,7 +300,7 @@ def _beside(panel: Panel, coding: Coding) -> dict[str, Any]:
     """Return which covariates are used, which are not, and which tell nothing; {} without any."""
     if panel.covariates is None:
         return {}
-    used = [column.name for column in coding.columns]
+    used = [name for role in ROLES for name in coding.sources(role)]
     every = [column.name for column in panel.covariates.columns]
     return {
         "covariates": {

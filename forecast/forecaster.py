@@ -99,7 +99,7 @@ class Forecaster:
         if not len(at):
             return grown
         part = {name: array[at] for name, array in grown.state.items()}
-        covariates = replay.beside(self.coding, fresh, grown.beside[at])
+        covariates = replay.beside(self.coding, fresh, grown.beside[at], grown.tail[at, -1])
         moved = replay.absorb(self.model, part, fresh, self.transform, grown.scales[at], covariates)
         state = {name: array.copy() for name, array in grown.state.items()}
         for name, array in moved.items():

@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.data import sessions
 from forecast.data.clock import Clock, Times
 from forecast.data.covariates import Coding, carried
 from forecast.data.panel import Panel
@@ -116,13 +117,17 @@ def absorb(
     return state
 
 
-def beside(coding: Coding, rows: Panel, before: Floats | None = None) -> Floats:
+def beside(
+    coding: Coding, rows: Panel, before: Floats | None = None, previous: Floats | None = None
+) -> Floats:
     """Return the covariates (T, E) of `rows`, filled from the past.
 
-    `before` (N, E) are those of the row before the first; none: the mean, 0.
+    `before` (N, E) are those of the row before the first; none: the mean, 0. `previous` (N,) are
+    the values there.
     """
     if not len(coding):
         return np.zeros((len(rows.values), 0))
+    rows = sessions.derive(rows, [column.name for column in coding.columns], previous)
     start = np.zeros((len(rows), len(coding))) if before is None else before
     return carried(coding.code(rows.covariates), rows.offsets, start)
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import dependence
+from forecast import dependence, replay
 from forecast.calibration import widen
 from forecast.data.clock import WEEK, Clock, Times
 from forecast.data.lines import Column
 from forecast.data.panel import Panel
+from forecast.data.roles import ROLES
+from forecast.data.sessions import LEAST
 from forecast.errors import DataError, UsageError
 from forecast.forecaster import LARGEST, Forecaster
 from forecast.models.base import State
@@ -58,8 +60,8 @@ def simulate(
     With `rows` these are absorbed first and only their series are drawn. Raises DataError where
     no series has shown a value.
     """
-    if len(forecaster.coding):
-        beside = ", ".join(column.name for column in forecaster.coding.columns)
+    beside = ", ".join(name for role in ROLES for name in forecaster.coding.sources(role))
+    if beside:
         raise UsageError(f"paths go on from values alone; the model was fitted with {beside}",
                          hint="fit it without covariates")  # fmt: skip
     at = forecaster.order
@@ -144,10 +146,19 @@ class _Paths:
             if first == 0 and self.count > 1:
                 at, near = np.repeat(at, self.count), np.repeat(near, self.count, axis=0)
                 state = {name: np.repeat(a, self.count, axis=0) for name, a in state.items()}
-            state = f.model.absorb(state, z, f.clock.phases(near))
+            state = f.model.absorb(state, z, self._sight(near, z, state))
         scale = f.scales[np.repeat(self.at, self.count)][:, None]
         y = f.transform.backward(np.concatenate(drawn, axis=1)[:, :steps], scale)
         return times[:, :steps], np.clip(y, -LARGEST, LARGEST)
+
+    def _sight(self, times: Times, z: Floats, state: State) -> Floats:
+        """Return what is seen at `times` (N S, H) of paths `z`: each is its own market."""
+        f = self.forecaster
+        if not len(f.coding):
+            return f.clock.phases(times)
+        size = np.abs(np.diff(np.concatenate([state["last"][:, None], z], axis=1), axis=1))
+        moved = f.coding.seen(np.log(np.fmax(size, LEAST))[..., None])
+        return replay.sight(f.clock, times, moved)
 
     def _block(
         self, at: Ints, state: State, times: Times, count: int, rng: np.random.Generator

@@ -10,6 +10,8 @@ import torch
 from forecast import backtest, metrics, skill, verdict
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.panel import assemble
+from forecast.data.sessions import RANGE, VOLUME
+from forecast.models import moves
 from forecast.models import returns as model
 from forecast.models.base import COLD, LEVELS, MEDIAN, NORMAL, History, Setting
 from forecast.models.naive import EWMAConfig
@@ -19,7 +21,7 @@ from forecast.report import data, html, markdown
 from forecast.report import verdict as report
 from forecast.results import Task
 from forecast.significance import diebold_mariano, pesaran_timmermann
-from forecast.training import returns
+from forecast.training import returns, shown
 from forecast.training.recurrent import fit
 from forecast.training.run import Run
 
@@ -35,7 +37,7 @@ def phases(rows, series, setting, seed=5):
     """Phases of the year on working days, and covariates of mean 0."""
     days = np.arange(rows * 2)
     days = days[days % 7 < 5][:rows]
-    year = np.tile(np.mod(days / model.YEAR, 1.0), (series, 1))[..., None]
+    year = np.tile(np.mod(days / moves.YEAR, 1.0), (series, 1))[..., None]
     width = len(setting.static + setting.known + setting.past)
     rng = np.random.default_rng(seed)
     return np.concatenate([year, rng.normal(size=(series, rows, width))], axis=2)
@@ -85,7 +87,7 @@ def test_numpy_equals_the_torch_twin_on_its_own_windows(config, setting, gaps):
     picks = torch.tensor([[i, seen, i] for i in range(4)]).expand(2, -1, -1)
     batch = windows.batch(picks, training=False)
     out, target = returns.forward(a, batch, config, setting)
-    unit = np.sqrt(np.maximum(state["variance"][:, 0], model.SMALLEST**2))[:, None]
+    unit = np.sqrt(np.maximum(state["variance"], moves.SMALLEST**2))[:, None]
     unit = unit * np.sqrt([1, 2, 3])
     theirs = state["last"][:, None, None] + unit[..., None] * out.mean(0)[:, :3].double().numpy()
     np.testing.assert_allclose(ours, theirs, atol=2e-6)
@@ -93,25 +95,37 @@ def test_numpy_equals_the_torch_twin_on_its_own_windows(config, setting, gaps):
     np.testing.assert_allclose(target[0, :, :3].numpy(), truth, rtol=1e-5, atol=1e-5)
 
 
-def test_the_variances_equal_a_loop():
+def test_what_is_carried_equals_a_loop():
+    watched = replace(PRICES, known=("earnings",), past=("news", RANGE, VOLUME))
     z = walks(rows=60, series=1, gaps=0.1)
-    config = sized(SMALL, PRICES)
-    state = model.start(np.array([4e-4]), np.array([0]), config, PRICES)
-    state, rows = model.walk(state, z, phases(60, 1, PRICES), PRICES)
-    v, w, last, x = np.full(len(model.DECAYS), 4e-4), 4e-4, np.nan, 0.0
-    for value in z[0]:
+    covered = phases(60, 1, watched)
+    carry = moves.Moves(watched, 9e-4)
+    state = carry.start(np.array([0]), np.array([4e-4]))
+    state, rows = carry.walk(state, z, covered)
+    v, s, last, x = 4e-4, np.full(4, np.sqrt(4e-4 * 2 / np.pi)), np.nan, 0.0
+    near = [np.log(2 / 3)] * 5  # log of the series' spread over a typical one
+    usual = [0.0] * 3
+    for t, value in enumerate(z[0]):
         x = 0.0
         if not np.isnan(value):
             if not np.isnan(last):
                 change = value - last
-                x = change / np.sqrt(v[0])
-                w = 0.94 * w + 0.06 * 2 * min(change, 0) ** 2
-                v = np.array([d * a + (1 - d) * change**2 for d, a in zip(model.DECAYS, v)])  # noqa: B905
+                x = change / np.sqrt(v)
+                v = 0.94 * v + 0.06 * change**2
+                s = moves.SIZES * s + (1 - moves.SIZES) * abs(change)
             last = value
-    np.testing.assert_allclose(state["variance"][0], v, rtol=1e-12)
-    np.testing.assert_allclose(state["falls"][0], w, rtol=1e-12)
-    expected = [x, abs(x), *np.log(v[1:] / v[0]) / 2, np.log(w / v[0]) / 2]
+        day, volume = covered[0, t, 3], covered[0, t, 4]
+        near = [d * a + (1 - d) * day for d, a in zip((0, 0.5, 0.8, 0.94, 0.985), near)]  # noqa: B905
+        usual = [d * a + (1 - d) * volume for d, a in zip((0, 0.7, 0.97), usual)]  # noqa: B905
+    np.testing.assert_allclose(state["variance"], [v], rtol=1e-12)
+    np.testing.assert_allclose(state["sizes"][0], s, rtol=1e-12)
+    expected = [x, abs(x), *np.log(s / np.sqrt(2 * v / np.pi))]
     np.testing.assert_allclose(rows.u[0, -1, : len(expected)], expected, rtol=1e-5)
+    told = [*(np.array(near) - np.log(np.sqrt(v) / 0.03)), usual[0] - usual[2], usual[1] - usual[2]]
+    told = np.clip(told, -moves.FAR, moves.FAR)
+    plain = covered[0, -1, 1:3]  # the other covariates, as they are
+    np.testing.assert_allclose(rows.u[0, -1, -9:], [*told, *plain], rtol=1e-5)
+    assert rows.u.shape[2] == carry.inputs
 
 
 def test_rows_in_pieces_give_the_state_of_one_pass():
@@ -127,7 +141,7 @@ def test_rows_in_pieces_give_the_state_of_one_pass():
 
 def test_days_closed_are_those_of_the_calendar():
     days = np.array([0, 1, 2, 3, 4, 7, 8, 12, 200])  # a Monday, ..., a weekend, a long one, months
-    found = model.days_closed(np.mod(days / model.YEAR, 1.0)[None])
+    found = moves.days_closed(np.mod(days / moves.YEAR, 1.0)[None])
     np.testing.assert_allclose(found[0], np.log1p([0, 0, 0, 0, 2, 0, 3, 30]), atol=1e-9)
 
 
@@ -135,7 +149,7 @@ def test_training_starts_at_the_naive_ewma():
     z, covered = walks(), phases(300, 4, PRICES)
     arrays = returns.initial(CONFIGS[0], PRICES, 4)
     arrays["embedding"] = np.zeros((2, 5, 3), np.float32)
-    arrays["variance"] = returns.variances(history(z))
+    arrays["variance"] = shown.variances(history(z))
     ours = model.Returns(CONFIGS[0], PRICES, arrays)
     naive = fit_naive(EWMAConfig(), PRICES, history(z), None)
     found = []
@@ -179,16 +193,13 @@ def test_a_drift_that_lasts_is_kept_in_the_median():
 
 def test_ups_and_downs_that_share_a_market_are_not_taken_for_skill():
     """Forty copies of one walk hold no more evidence than one."""
-    z = np.tile(walks(rows=400, series=1, seed=8), (40, 1))
-    picks = torch.tensor([[i, t, i] for i in range(40) for t in range(300, 390, 9)])
+    cutoff = np.array([t for i in range(40) for t in range(300, 390, 9)])
     rng = np.random.default_rng(0)
-    luck = torch.tensor(rng.normal(0.3, 1.0, size=10)).repeat(40)
-    target = (luck[:, None] + torch.zeros(400, 3)).float()
-    quantiles = torch.zeros(400, 3, len(LEVELS)) + 0.3
-    assert len(z) == 40
-    assert returns.shrink(quantiles, target, picks) == 0.0
-    steady = torch.full((400, 3), 0.3) + 0.01 * torch.tensor(rng.normal(size=(400, 3))).float()
-    assert returns.shrink(quantiles, steady, picks) == 1.0
+    luck = np.tile(rng.normal(0.3, 1.0, size=10), 40)
+    target = np.repeat(luck[:, None], 3, axis=1)
+    middle = np.full((400, 3), 0.3)
+    assert shown.shrink(middle, target, cutoff) == 0.0
+    assert shown.shrink(middle, 0.3 + 0.01 * rng.normal(size=(400, 3)), cutoff) == 1.0
 
 
 def test_skill_is_the_share_by_which_losses_fall_and_luck_is_none():

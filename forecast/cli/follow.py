@@ -13,6 +13,7 @@ import typer
 
 from forecast.cli import shared, streams
 from forecast.cli.reading import Lines
+from forecast.data.roles import ROLES
 from forecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def follow(
 
 
 def _check_alone(forecaster: "Forecaster") -> None:
-    if len(forecaster.coding):
-        names = ", ".join(column.name for column in forecaster.coding.columns)
+    names = ", ".join(name for role in ROLES for name in forecaster.coding.sources(role))
+    if names:
         raise UsageError(
             f"`follow` reads values alone; the model was fitted with {names}",
             hint="fit it without covariates, or call `forecast predict MODEL ROWS` again and again",

@@ -23,11 +23,16 @@ WIDEST = 10.0  # standard deviations that a covariate may be away from its mean
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A covariate; `texts` are what its numbers stand for, None where they count."""
+    """A covariate; `texts` are what its numbers stand for, None where they count.
+
+    One that is `made_of` others, or of the values alone, has a unit of its own: a model sees it
+    about its mean, but not in standard deviations.
+    """
 
     name: str
     role: Role
     texts: tuple[str, ...] | None = None
+    made_of: tuple[str, ...] | None = None
 
     @property
     def coded(self) -> tuple[str, ...]:
@@ -96,8 +101,9 @@ class Coding:
         return tuple(name for c in self.columns if c.role == role for name in c.coded)
 
     def sources(self, role: Role) -> tuple[str, ...]:
-        """Return the names of the columns as they came, of one role."""
-        return tuple(column.name for column in self.columns if column.role == role)
+        """Return the names of the columns as they come in a table, of one role."""
+        own = [c for c in self.columns if c.role == role]
+        return tuple(name for c in own for name in ((c.name,) if c.made_of is None else c.made_of))
 
     def only(self, name: str) -> "Coding":
         """Return the coding of the column called `name`."""
@@ -122,9 +128,12 @@ class Coding:
 
         Raises DataError for a column that is not there or holds something else than at the fit.
         """
+        return self.seen(self.told(covariates, roles), roles)
+
+    def seen(self, told: Floats, roles: Sequence[Role] = ROLES) -> Floats:
+        """Return the columns of `roles` (..., E), a number each, as a model sees them."""
         kept = np.array([c.role in roles for c in self.columns for _ in c.coded], np.bool_)
-        off = self.told(covariates, roles) - self.mean[kept]
-        return np.asarray(np.clip(off * self.weight[kept], -WIDEST, WIDEST))
+        return np.asarray(np.clip((told - self.mean[kept]) * self.weight[kept], -WIDEST, WIDEST))
 
     def told(self, covariates: Covariates | None, roles: Sequence[Role] = ROLES) -> Floats:
         """Return the columns of `roles` (T, E), a number each, not yet standardised."""
@@ -162,7 +171,8 @@ def learn(covariates: Covariates | None, roles: Sequence[Role] = ROLES) -> Codin
     off = np.where(known, values - mean, 0.0)
     deviation = np.sqrt(np.square(off).sum(axis=0) / count)
     varies = deviation > 1e-9 * np.abs(mean)
-    weight = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
+    own_unit = np.array([c.made_of is not None for c in raw.columns for _ in c.coded], np.bool_)
+    weight = np.where(varies, 1 / np.where(varies & ~own_unit, deviation, 1.0), 0.0)
     return replace(raw, mean=mean, weight=weight)
 
 

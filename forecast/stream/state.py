@@ -30,6 +30,7 @@ from forecast.forecaster import DEFAULT_LEVELS, KEPT, LARGEST, Forecaster
 from forecast.models.base import COLD, LEVELS, MEDIAN, Prediction
 from forecast.quantiles import check_levels, interpolate, mean
 from forecast.stream.growing import Growing
+from forecast.stream.market import Market
 from forecast.transform import scale_of
 
 Floats = NDArray[np.float64]
@@ -64,7 +65,7 @@ class Stream:
     """The series of a forecaster, in order of appearance, each with its state.
 
     Raises UsageError for a horizon beyond the fitted one, for levels the models do not carry, and
-    for a model with covariates.
+    for a model with covariates other than the market, which the rows themselves show.
     """
 
     def __init__(
@@ -75,8 +76,8 @@ class Stream:
         rate: float = RATE,
     ) -> None:
         check_levels(levels)
-        setting = forecaster.model.setting
-        if setting.static or setting.known or setting.past:
+        self._market = Market(forecaster.coding)
+        if len(forecaster.coding) and not self._market.watched:
             raise UsageError(
                 "a model with covariates cannot follow a stream",
                 hint="use `forecast update` and `forecast predict`, or fit one without covariates",
@@ -95,6 +96,7 @@ class Stream:
             "scales": forecaster.scales,
             "last": forecaster.last,
             "tail": forecaster.tail,
+            "beside": forecaster.beside,
             "widths": np.zeros((n, MEDIAN)) if widths is None else widths,
             "due": np.full(n, replay.NEVER),  # the time of the row that `next` forecasts
             "next": np.full((n, len(LEVELS)), np.nan),
@@ -155,6 +157,8 @@ class Stream:
             own["scales"][at] = np.where(first, scale_of(np.abs(values)), own["scales"][at])
         due = bool((own["due"][at] == times).all())
         phases = own["phases"][at][:, None] if due else self.clock.phases(times[:, None])
+        before, last = own["tail"][at][:, -1], own["beside"][at]
+        own["beside"][at] = self._market.take(times, values, before, last)
         self._absorb(at, values[:, None], phases)
         own["last"][at] = times
         own["tail"][at] = np.concatenate([own["tail"][at][:, 1:], values[:, None]], axis=1)
@@ -214,6 +218,7 @@ class Stream:
             scales=own["scales"],
             last=own["last"],
             tail=own["tail"],
+            beside=own["beside"],
         )
 
     def _next(self, last: int) -> int:
@@ -239,6 +244,7 @@ class Stream:
             "scales": np.array([np.nan]),
             "last": np.array([replay.NEVER]),
             "tail": np.full((1, KEPT), np.nan),
+            "beside": np.zeros((1, len(self._base.coding))),
             "widths": np.zeros((1, MEDIAN)),
             "due": np.array([replay.NEVER]),
             "next": np.full((1, len(LEVELS)), np.nan),
@@ -292,6 +298,9 @@ class Stream:
 
     def _absorb(self, at: Any, values: Floats, phases: Floats) -> None:
         z = self._base.transform.forward(values, self._own["scales"][at][:, None])
+        if self._market.watched:
+            beside = np.repeat(self._own["beside"][at][:, None], z.shape[1], axis=1)
+            phases = np.concatenate([phases, beside], axis=-1)
         self._state.put(at, self.model.absorb(self._state.part(at), z, phases))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from forecast.errors import FitError
-from forecast.models.base import LEVELS, History, Setting
+from forecast.models.base import LEVELS, MEDIAN, History, Setting
 from forecast.models.recurrent import Recurrent, segment
 from forecast.models.steadied import build
 from forecast.training import network, returns
@@ -26,6 +26,7 @@ from forecast.training.checkpoint import (
 )
 from forecast.training.network import Config, Parameters
 from forecast.training.run import InterruptedFit, Run
+from forecast.training.shown import shrink
 from forecast.training.steadied import steadied
 from forecast.training.windows import Windows
 
@@ -62,6 +63,12 @@ def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurre
 
 def _twin(setting: Setting) -> ModuleType:
     return returns if setting.difference else network
+
+
+def _kept_of_median(quantiles: Tensor, target: Tensor, held: Tensor) -> float:
+    """Return which share of the forecast change of price to keep, by held-back windows."""
+    middle, truth = (t.cpu().numpy().astype(np.float64) for t in (quantiles[..., MEDIAN], target))
+    return shrink(middle, truth, held[:, 1].cpu().numpy())
 
 
 def rate(config: Config, step: int) -> float:
@@ -158,7 +165,7 @@ class _Trainer:
         if self.setting.difference and config.shrink < 0:
             held = self.windows.held_back(8 * HELD)
             out = None if held is None else self.held_out(best.parameters, held)
-            share = 0.0 if held is None or out is None else returns.shrink(*out, held)
+            share = 0.0 if held is None or out is None else _kept_of_median(*out, held)
             config = replace(config, shrink=share)
         arrays = {name: tensor.cpu().numpy() for name, tensor in best.parameters.items()}
         zero = np.zeros_like(arrays["embedding"][:, :1])
