@@ -63,7 +63,7 @@ def fit(
     if shape.difference:  # changes have no season: the columns of the phases say so too
         panel = replace(panel, clock=panel.clock.with_seasons(()))
     given, panel = panel, _with_sessions(panel, kind, shape, run)
-    coding = covariates.learn(panel.covariates, _roles(kind, shape))
+    coding = covariates.learn(panel.covariates, kind.covariates)
     setting = Setting(
         horizon=horizon,
         seasons=panel.clock.seasons,
@@ -103,7 +103,7 @@ def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Pa
 
     Only a model of returns sees the market. Other transforms leave the columns as they came.
     """
-    if shape.name != "log-diff" or not _roles(kind, shape):
+    if shape.name != "log-diff" or not kind.covariates:
         return panel
     said = sessions.told(panel)
     if said:
@@ -111,11 +111,6 @@ def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Pa
     if kind.spreads:
         return sessions.derive(panel)
     return sessions.without_market(sessions.derive(panel, sessions.recognised(panel)))
-
-
-def _roles(kind: Family, shape: Transform) -> tuple[Role, ...]:
-    """Return the roles of covariates that a model uses: one of returns uses all."""
-    return ROLES if kind.spreads and shape.difference else kind.covariates
 
 
 def default_horizon(panel: Panel) -> int:

@@ -10,6 +10,7 @@ from forecast.errors import DataError, UsageError
 from forecast.forecaster import Forecaster
 from forecast.models import returns
 from forecast.models.base import COLD, Floats
+from forecast.models.echoes import Echoes
 from forecast.models.esn import ESN, matrix
 from forecast.models.inputs import calendar, input_sizes, window
 from forecast.models.recurrent import Recurrent, context, level_rows, segment
@@ -26,20 +27,29 @@ def inspect(forecaster: Forecaster, rows: Panel | None = None, seed: int = 0) ->
     network, DataError where there are too few rows.
     """
     model = forecaster.model
-    if not isinstance(model, ESN | Recurrent):
+    if not isinstance(model, ESN | Echoes | Recurrent):
         raise UsageError(
             f"{forecaster.family} has no recurrent state, so there are no dynamics to show",
             hint="`--dynamics` is for esn, rnn and gru: `forecast fit DATA --model esn`",
         )
     z, phases, series = _kept(forecaster) if rows is None else _given(forecaster, rows)
-    size = 1 if isinstance(model, ESN) else segment(model.config, model.setting)
+    size = segment(model.config, model.setting) if isinstance(model, Recurrent) else 1
     if np.isfinite(z).sum() < FEWEST or len(z) < FEWEST * size:
         raise DataError(
             f"{len(z):,} rows are too few: {FEWEST} steps of {size:,} rows are needed",
             hint="give longer data: `forecast inspect MODEL --dynamics DATA`",
         )
-    systems = (_reservoirs if isinstance(model, ESN) else _networks)(model, z, phases, series)
-    return measure(systems, size, seed)
+    return measure(_systems(model, z, phases, series), size, seed)
+
+
+def _systems(
+    model: ESN | Echoes | Recurrent, z: Floats, phases: Floats, series: int
+) -> list[System]:
+    if isinstance(model, ESN):
+        return _reservoirs(model, z, phases, series)
+    if isinstance(model, Echoes):
+        return _echoes(model, z, phases, series)
+    return _networks(model, z, phases, series)
 
 
 def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
@@ -66,11 +76,12 @@ def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
     state, setting = forecaster.state, forecaster.model.setting
     if isinstance(forecaster.model, returns.Returns):
         state = {**state, "ring": np.cumsum(state["ring"][..., 0], axis=1)}  # changes in spreads
+    if isinstance(forecaster.model, Echoes):
+        tail = forecaster.transform.forward(forecaster.tail, forecaster.scales[:, None])
+        state = {**state, "ring": tail}
     known = state["seen"] if "seen" in state else np.isfinite(state["ring"]).sum(axis=1)
     i = int(known.argmax())
     z = state["ring"][i][-int(min(known[i], state["ring"].shape[1])) :].astype(np.float64)
-    if setting.difference and isinstance(forecaster.model, ESN):
-        z = np.concatenate([[0.0], np.cumsum(z)])  # its ring holds changes
     ahead = forecaster.clock.phases(forecaster.clock.ahead(forecaster.last[i : i + 1], 1))[0]
     phases = np.tile(ahead, (len(z), 1))  # (T, S + 1)
     back = np.arange(len(z), 0, -1)
@@ -78,6 +89,17 @@ def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
         phases[:, k] = np.mod(phases[:, k] - back / season, 1.0)
     mean = np.zeros((len(z), len(forecaster.coding)))  # covariates of kept rows are not kept
     return z, np.concatenate([phases, mean], axis=1), int(forecaster.series[i])
+
+
+def _echoes(model: Echoes, z: Floats, phases: Floats, series: int) -> list[System]:
+    """Return the reservoirs of a network of prices, driven by what the rows show."""
+    walked = model.moves.walk(model.start(np.array([series])), z[None], phases[None])[1]
+    u, a = walked.u[0, -STEPS:].astype(float), model.arrays
+    out = []
+    for m in range(len(a["W"])):
+        W, W_in = matrix(a["W"][m], a["W_from"][m]).astype(float), a["W_in"][m].astype(float)
+        out.append(System(Leaky(W, model.config.leak_rate), W, W_in[0] + u @ W_in[1:], W_in[1]))
+    return out
 
 
 def _reservoirs(model: ESN, z: Floats, phases: Floats, series: int) -> list[System]:
@@ -122,8 +144,7 @@ def _read(model: Recurrent, z: Floats, phases: Floats, series: int) -> tuple[Flo
     if isinstance(model, returns.Returns):
         covariates = len(setting.static) + len(setting.known) + len(setting.past)
         phases = np.concatenate([phases, np.zeros((len(z), covariates))], axis=1)
-        state = model.start(np.array([series]))
-        walked = returns.walk(state, z[None], phases[None], setting)[1]
+        walked = model.moves.walk(model.start(np.array([series])), z[None], phases[None])[1]
         return walked.u[0, -STEPS:].astype(float), 1
     size = segment(config, setting)
     count = min(len(z) // size, STEPS)

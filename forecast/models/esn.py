@@ -58,6 +58,7 @@ class ESNConfig:
     ridge: float = 0.0  # penalty per training row; 0: chosen
     pull: float = 0.0  # how strongly a series is drawn to the readout of all; 0: chosen
     harmonics: int = 20  # of the longest season, in the readout
+    shrink: float = -1.0  # of the mean to the random walk on prices; below 0: chosen
     mode: str = "direct"  # a readout for each step ahead; or free: fed with its own forecasts
 
     def __post_init__(self) -> None:
@@ -157,15 +158,8 @@ class ESN(Linear):
 
     @cached_property
     def whole(self) -> tuple[Singles, NDArray[np.int32], Floats]:
-        """All reservoirs as one of M R units, in which no unit hears another reservoir's.
-
-        `W` and `W_from` (M R, K), `W_in` (U + 1, M R).
-        """
-        W, W_from, W_in = (self.arrays[name] for name in ("W", "W_from", "W_in"))
-        M, R, K = W.shape
-        first = R * np.arange(M, dtype=np.int32)[:, None, None]
-        wide = W_in.transpose(1, 0, 2).reshape(-1, M * R).astype(np.float64)
-        return W.reshape(M * R, K), (W_from + first).reshape(M * R, K), wide
+        """All reservoirs as one, see `joined`."""
+        return joined(self.arrays)
 
     def features(self, state: State, centred: Floats, phases: Floats) -> Floats:
         """Return (2) (N, P), the states of all reservoirs side by side."""
@@ -194,6 +188,18 @@ class ESN(Linear):
         if self.config.topology == "cycle":
             return np.asarray(kernels.cycle_states(x, drive, W[:, 0], leak))
         return np.asarray(kernels.states(x, drive, W, W_from, leak))
+
+
+def joined(arrays: Arrays) -> tuple[Singles, NDArray[np.int32], Floats]:
+    """Return all reservoirs as one of M R units, in which no unit hears another reservoir's.
+
+    `W` and `W_from` (M R, K), `W_in` (U + 1, M R).
+    """
+    W, W_from, W_in = (arrays[name] for name in ("W", "W_from", "W_in"))
+    M, R, K = W.shape
+    first = R * np.arange(M, dtype=np.int32)[:, None, None]
+    wide = W_in.transpose(1, 0, 2).reshape(-1, M * R).astype(np.float64)
+    return W.reshape(M * R, K), (W_from + first).reshape(M * R, K), wide
 
 
 def states(

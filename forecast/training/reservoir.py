@@ -13,9 +13,11 @@ import numpy as np
 
 from forecast.errors import FitError
 from forecast.models.base import Arrays, Floats, History, Setting
+from forecast.models.echoes import Echoes
 from forecast.models.esn import ESN, ESNConfig, draw
 from forecast.models.linear import Readout
 from forecast.models.outside import Outside
+from forecast.training import echoes
 from forecast.training.blocks import blocks, spreads
 from forecast.training.linear import direct, ridges, sampled, settle
 from forecast.training.linear import penalties as plain_penalties
@@ -27,12 +29,15 @@ DYNAMICS = ((1.0, 0.5), (1.0, 0.9), (0.3, 0.9))  # leak rate and spectral radius
 Gather = Callable[[int], tuple[Sums, Sums]]  # number of a series -> training, held-back sums
 
 
-def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> ESN:
+def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> "ESN | Echoes":
     """Fit a network; the returned config says what was chosen.
 
     Raises FitError for a washout that leaves nothing, and for more than the memory holds.
     """
     _check_washout(config, history)
+    if setting.difference:
+        _check_memory(config, setting, history)
+        return echoes.fit(config, setting, history, run)
     _check_free(config, setting)
     config = settle(config, setting, history)
     _check_memory(config, setting, history)
@@ -87,6 +92,8 @@ def footprint(config: ESNConfig, setting: Setting, history: History) -> float:
     The sums of one series and of all stand beside their eigenvectors; a series with more rows than
     features has a readout of its own, held for each reservoir and for their mean.
     """
+    if setting.difference:
+        return echoes.footprint(config)
     plain, H = Readout.of(config, setting).prior(len(Outside(setting))).shape
     width, M = plain + config.units, config.reservoirs
     own = 1 + int((history.rows > width).sum()) * (len(history) > 1)
