@@ -69,6 +69,8 @@ def run(
     season = 1 if prices or not panel.clock.seasons else panel.clock.seasons[0]
     mae, mse = _naive_errors(panel, plan.counts[0], season)
     if prices and options.get("transform", "auto") in ("auto", "log-diff"):
+        if said := sessions.told(panel):
+            resources.tell(f"taken {said}")
         panel = sessions.derive(panel)  # whole, as a cutoff of a series may be the past of another
     work = _Work(panel, plan, task, options, resources, storage, mae, chosen)
     return Benchmark(

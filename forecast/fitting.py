@@ -19,7 +19,7 @@ from forecast.data.covariates import Coding
 from forecast.data.holidays import HOLIDAY
 from forecast.data.layout import Layout
 from forecast.data.panel import Panel
-from forecast.data.roles import ROLES, Role
+from forecast.data.roles import ROLES
 from forecast.errors import FitError
 from forecast.forecaster import KEPT, Forecaster
 from forecast.models import Family, family
@@ -105,9 +105,8 @@ def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Pa
     """
     if shape.name != "log-diff" or not kind.covariates:
         return panel
-    said = sessions.told(panel)
-    if said:
-        run.tell(f"{kind.name} takes {said}")
+    if said := sessions.told(panel):
+        run.tell(f"taken {said}")
     if kind.spreads:
         return sessions.derive(panel)
     return sessions.without_market(sessions.derive(panel, sessions.recognised(panel)))

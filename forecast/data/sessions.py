@@ -47,9 +47,8 @@ def told(panel: Panel) -> str:
     """Say what is made of the columns of a panel, empty where nothing is."""
     made = {RANGE: "the day's range", GAP: "the gap overnight", VOLUME: "volume about its usual"}
     found = recognised(panel)
-    said = [f"{', '.join(columns)} as {made[name]}" for name, columns in found.items()]
-    lone = _lone(panel, found)
-    said += [f"{lone[0]} not at all, as it takes high and low to tell a range"] if lone else []
+    said = [f"{' and '.join(columns)} as {made[name]}" for name, columns in found.items()]
+    said += [f"{name} not at all, as one end is no range" for name in _lone(panel, found)]
     return f"on prices {', '.join(said)}" if said else ""
 
 
