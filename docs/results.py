@@ -41,7 +41,7 @@ Row = dict[str, Any]
 
 def main() -> None:
     """Write the page."""
-    parts = [HEAD, *loads(), *prices(), *deck(), *gefcom(), *peers(), *speed()]
+    parts = [HEAD, *loads(), *ablation(), *prices(), *deck(), *gefcom(), *peers(), *speed()]
     PAGE.write_text("\n".join(parts).rstrip() + "\n")
     print(f"{PAGE.relative_to(HERE.parent)} written")
 
@@ -69,6 +69,49 @@ def loads() -> Iterator[str]:
         found = record(name)
         if found is not None:
             yield from task(name, title, found, LOAD_COLUMNS)
+
+
+def ablation() -> Iterator[str]:
+    """Yield what each ingredient of `gru` brings."""
+    rows = lines_of("ablation")
+    if not rows:
+        return
+    yield "### What each ingredient of `gru` brings\n"
+    yield (
+        "`fit --quick`, with one ingredient left out, on a year before the windows above; means "
+        "over the seeds. A positive change is what the ingredient is worth; the spread is that of "
+        "the seeds with all of them.\n"
+    )
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    names = list(dict.fromkeys(row["without"] for row in rows))
+    lines = [f"| | {' | '.join(f'{t}: MASE | change | In 80 %' for t in tasks)} |",
+             f"|:--|{'--:|--:|--:|' * len(tasks)}"]  # fmt: skip
+    for name in names:
+        cells = [cell for task in tasks for cell in _ablated(rows, task, name)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    yield "\n".join(lines) + "\n"
+    seeds = len({row["seed"] for row in rows})
+    commits = ", ".join(sorted({row["commit"] for row in rows}))
+    yield (
+        f"<sub>`python benchmarks/ablation.py DATA_FOLDER`; commit {commits}; {seeds} seeds; "
+        f"{rows[0]['hardware']}; torch {rows[0]['torch']}</sub>\n"
+    )
+
+
+def _ablated(rows: list[Row], task: str, name: str) -> list[str]:
+    """Return MASE, its change in per cent, and coverage of a task without an ingredient."""
+
+    def of(without: str, key: str) -> list[float]:
+        return [r[key] for r in rows if (r["task"], r["without"]) == (task, without)]
+
+    own, whole = of(name, "mase"), of("all", "mase")
+    if not own or not whole:
+        return ["-", "-", "-"]
+    mase, plain = sum(own) / len(own), sum(whole) / len(whole)
+    spread = f"± {50 * (max(whole) - min(whole)) / plain:.1f} %"
+    change = spread if name == "all" else f"{100 * (mase / plain - 1):+.1f} %"
+    cover = of(name, "cover80")
+    return [f"{mase:.3f}", change, f"{100 * sum(cover) / len(cover):.1f} %"]
 
 
 def prices() -> Iterator[str]:
