@@ -27,6 +27,7 @@ RESULT = Path(__file__).parent / "results" / "gefcom2012-wrmse.json"
 HOUR, DAY, WEEK = (pd.Timedelta(t) for t in ("1h", "1D", "7D"))
 WHOLE = "2008-06-30"  # the first day without load in every hour
 YEARS = range(2004, 2008)  # whose first days of July have temperatures
+MEMORY = 0.6  # share of a day's departure from the usual that is left a day later
 DAYS = 8  # the last week begins two days after the last whole day of load
 CHECKED = ("2005-02-05", "2005-04-23", "2005-08-20", "2005-10-22", "2006-01-14", "2006-03-18",
            "2006-06-24", "2006-09-02", "2006-10-07", "2006-12-20")  # fmt: skip
@@ -119,11 +120,9 @@ def main() -> None:
     truth = solution(options.folder)
     if options.validate:
         truth = hidden(load, (*known, *blind))
-    told = {
-        zone: weather(heat[near].mean(axis=1))
-        for zone, near in nearest_stations(load, heat).items()
-    }
-    work = Work(load, told, dict(s.split("=") for s in options.set))
+    near = nearest_stations(load, heat)
+    warm = pd.DataFrame({zone: heat[near[zone]].mean(axis=1) for zone in load})
+    work = Work(load, warm, dict(s.split("=") for s in options.set))
     parts = [work.week(pd.Timestamp(start)) for start in known]
     parts += [work.week(pd.Timestamp(start), blind=True) for start in blind]
     found = with_system(pd.concat(parts))
@@ -170,9 +169,9 @@ def solution(folder: Path) -> pd.DataFrame:
 class Work:
     """One fit, and a forecast from any of its days."""
 
-    def __init__(self, load: pd.DataFrame, told: dict[str, pd.DataFrame], settings: dict[str, str]):
-        self.told = told
-        self.rows = by_hour({zone: told[zone].assign(y=load[zone]) for zone in load})
+    def __init__(self, load: pd.DataFrame, heat: pd.DataFrame, settings: dict[str, str]):
+        self.heat = heat  # a column per zone
+        self.rows = by_hour({zone: weather(heat[zone]).assign(y=load[zone]) for zone in load})
         self.names = tuple(n for n in self.rows if n not in ("unique_id", "ds", "y"))
         whole = self.rows[self.rows["ds"] < WHOLE]
         self.panel = forecast.Panel.from_frame(whole, known=self.names)
@@ -197,18 +196,22 @@ class Work:
         return pd.DataFrame({"unique_id": zone, "ds": ds, "mean": out["mean"]})
 
     def scenarios(self, start: pd.Timestamp) -> list[pd.DataFrame]:
-        """Return what would be told if the week from `start` were as warm as in other years."""
+        """Return what would be told if the week from `start` went on as in other years.
+
+        The week begins as warm as the day before it was, and forgets that by half a day.
+        """
+        before = self.heat.loc[start - 3 * DAY : start - HOUR]
         found = []
         for year in (y for y in YEARS if y != start.year):
             for shift in SHIFTS:
                 other = start.replace(year=year) + shift * DAY
-                zones = {}
-                for zone, table in self.told.items():
-                    before = table.loc[start - DAY : start - HOUR]
-                    week = table.loc[other : other + WEEK - HOUR]
-                    week = week.set_axis(pd.date_range(start, periods=len(week), freq="h"))
-                    zones[zone] = pd.concat([before, week])
-                found.append(by_hour(zones))
+                week = self.heat.loc[other : other + WEEK - HOUR]
+                off = before.iloc[-24:].mean() - self.heat.loc[other - DAY : other - HOUR].mean()
+                fade = MEMORY ** (np.arange(len(week)) / 24 + 0.5)
+                week = week + fade[:, None] * off.to_numpy()
+                week.index = pd.date_range(start, periods=len(week), freq="h")
+                path = pd.concat([before, week])
+                found.append(by_hour({zone: weather(path[zone]) for zone in path}))
         return found
 
 

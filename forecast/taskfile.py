@@ -145,7 +145,7 @@ def _found(path: Path, file: str) -> Path:
         *([Path(os.environ[FOLDER]) / file] if FOLDER in os.environ else []),
     ]
     for place in places:
-        if place.exists():
+        if place.exists() or any(place.parent.glob(place.name)):  # parts of one table
             return place
     raise DataError(
         f"{path}: its data `{file}` are neither beside it nor in ${FOLDER}",

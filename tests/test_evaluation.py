@@ -73,6 +73,18 @@ def test_a_task_file_is_run_recorded_and_compared(capsys, folder):
     assert "1 of 10 scores differ." in said
 
 
+def test_a_task_file_takes_parts_of_one_table(capsys, folder):
+    head, *rows = (folder / "wave.csv").read_text().splitlines(keepends=True)
+    for name, part in (("1", rows[:150]), ("2", rows[150:])):
+        (folder / f"part-{name}.csv").write_text(head + "".join(part))
+    assert run("task.toml", "-q", "-o", "whole.csv") == 0
+    (folder / "task.toml").write_text(TASK.replace("wave.csv", "part-*.csv"))
+    assert run("task.toml", "-o", "parts.csv") == 0
+    whole, parts = ((folder / f"{n}.csv").read_text().split() for n in ("whole", "parts"))
+    assert [row.split(",")[:3] for row in whole] == [row.split(",")[:3] for row in parts]
+    assert "2 parts" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("before", "after", "code", "words"),
     [
