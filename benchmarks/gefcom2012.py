@@ -27,7 +27,7 @@ RESULT = Path(__file__).parent / "results" / "gefcom2012-wrmse.json"
 HOUR, DAY, WEEK = (pd.Timedelta(t) for t in ("1h", "1D", "7D"))
 WHOLE = "2008-06-30"  # the first day without load in every hour
 YEARS = range(2004, 2008)  # whose first days of July have temperatures
-MEMORY = 0.6  # share of a day's departure from the usual that is left a day later
+MEMORY = 0.5  # share of a day's departure from the usual that is left a day later
 DAYS = 8  # the last week begins two days after the last whole day of load
 CHECKED = ("2005-02-05", "2005-04-23", "2005-08-20", "2005-10-22", "2006-01-14", "2006-03-18",
            "2006-06-24", "2006-09-02", "2006-10-07", "2006-12-20")  # fmt: skip
