@@ -8,7 +8,8 @@ as before, and goes on to the same bytes.
 
 import json
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from forecast.forecaster import Forecaster
 
 LARGE = 32 << 20  # bytes; a larger array becomes the map of a file
 FORMAT = 1
+OTHER = "--run another folder"
 
 Array = NDArray[Any]
 
@@ -54,12 +56,16 @@ def opened(folder: Path | None, about: dict[str, Any]) -> Storage:
     """
     if folder is None:
         return Storage()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, not a folder", hint=OTHER)
     folder.mkdir(parents=True, exist_ok=True)
     sheet, wanted = folder / "run.json", json.loads(json.dumps({"format": FORMAT, **about}))
     if sheet.exists():
-        _compare(folder, json.loads(sheet.read_text()), wanted)
+        with _whole(sheet):
+            held = json.loads(sheet.read_text())
+        _compare(folder, held, wanted)
     elif any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty and holds no run", hint="--run a new folder")
+        raise UsageError(f"{folder} is not empty and holds no run", hint=OTHER)
     else:
         with atomic(sheet) as path:
             path.write_text(json.dumps(wanted, indent=2) + "\n")
@@ -79,15 +85,27 @@ def _compare(folder: Path, held: dict[str, Any], wanted: dict[str, Any]) -> None
             )
         raise UsageError(
             f"{folder} holds another run: {key} is {theirs} there, {ours} here",
-            hint="--run another folder",
+            hint=OTHER,
         )
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into UsageError."""
+    try:
+        yield
+    except (ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is damaged: {error}", hint=OTHER) from error
 
 
 def _mapped(path: Path, shape: tuple[int, ...], kind: Any) -> Array:
     """Return the array in a file, made full of zeros when it is not there."""
     if not path.exists():
         _make(path, shape, np.dtype(kind))
-    found: Array = np.load(path, mmap_mode="r+", allow_pickle=False)
+    with _whole(path):
+        found: Array = np.load(path, mmap_mode="r+", allow_pickle=False)
+        if found.shape != shape or found.dtype != kind:
+            raise ValueError(f"it holds {found.dtype} {found.shape}, not {np.dtype(kind)} {shape}")
     return found
 
 
@@ -115,7 +133,8 @@ class Journal:
         if len(whole) < len(text):
             with self._path.open("r+b") as file:
                 file.truncate(len(whole))
-        self.entries = [json.loads(line) for line in whole.splitlines()]
+        with _whole(self._path):
+            self.entries = [json.loads(line) for line in whole.splitlines()]
 
     @property
     def _path(self) -> Path:

@@ -180,3 +180,24 @@ def test_seeds_and_folders_are_flags_too(capsys, folder):
     assert (folder / "kept" / "esn-1.npy").exists()
     assert plain(*flags, "--gap", 2) == 2
     assert "kept holds another run: task: gap is 0 there, 2 here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "words"),
+    [
+        ("run.json", lambda path: path.write_text("{"), "run.json is damaged"),
+        ("snaive-0.npy", lambda path: path.write_bytes(path.read_bytes()[:90]), "is damaged"),
+        ("snaive-0.npy", lambda path: np.save(path, np.zeros(3)), "it holds float64 (3,)"),
+        ("snaive-0.jsonl", lambda path: path.write_text("what\n"), "snaive-0.jsonl is damaged"),
+        ("", lambda path: None, "kept/file is a file, not a folder"),
+    ],
+)
+def test_a_damaged_run_folder_is_refused(capsys, folder, name, damage, words):
+    wanted = "kept/file" if not name else "kept"
+    assert plain("--run", "kept", "-q", "-o", "s.csv") == 0
+    (folder / "kept" / "file").write_text("")
+    damage(folder / "kept" / name) if name else None
+    assert plain("--run", wanted) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "--run another folder" in said
