@@ -137,6 +137,21 @@ def test_the_schema_knows_every_score():
     assert list(schema["$defs"]["score"]["properties"]) == [f.name for f in fields(Score)]
 
 
+def test_several_seeds_are_shown_with_their_spread():
+    b = benchmark()
+    run = b.runs["gru"]
+    other = replace(run, quantiles=run.quantiles + 0.3, repeats=())
+    b = benchmark(runs=b.runs | {"gru": replace(run, repeats=(other,))})
+    score = b.score("gru")
+    assert score.seeds == 2
+    shown = f"{score.mase:.3f} +- {score.mase_spread:.3f}"
+    assert shown in terminal.leaderboard(b)
+    assert terminal.leaderboard(b).isascii()
+    for text in (markdown.leaderboard(b), html.page([("seeds", b)])):
+        assert shown.replace("+-", "±") in text
+        assert "gru: means of 2 fits with other seeds" in text
+
+
 def test_ids_and_names_are_text():
     evil = "<script>alert('x')</script>"
     b = benchmark((evil, 'a"b&c'), name=evil, facts={"command": evil, evil: evil})

@@ -10,6 +10,7 @@ from forecast.results import Benchmark, Score
 LEVEL = 0.005  # skill this small counts as level with the baseline
 ALPHA = 0.05
 MINUS = "\N{MINUS SIGN}"
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
 NONE = "-"
 
 
@@ -67,6 +68,8 @@ def cell(column: Column, score: Score) -> str:
     if math.isnan(value):
         return NONE
     text = column.show(value)
+    if column.key == "mase" and math.isfinite(score.mase_spread):
+        return f"{text} {PLUS_MINUS} {column.show(score.mase_spread)}"
     if column.key == "hit_rate":
         return f"{text} [{100 * score.hit_low:.0f}, {100 * score.hit_high:.0f}]"
     return text
@@ -142,6 +145,12 @@ def notes(benchmark: Benchmark) -> list[str]:
                 f"{score.model} left {score.missing:,} of {score.rows:,} rows without a forecast; "
                 "they are scored as the naive's."
             )
+    drawn = [score for score in scores if score.seeds > 1]
+    if drawn:
+        said.append(
+            f"{listed([s.model for s in drawn])}: means of {drawn[0].seeds} fits with other seeds, "
+            f"{PLUS_MINUS} the standard deviation."
+        )
     if benchmark.facts.get("known"):
         said.append(
             f"Perfect weather: known covariates ({', '.join(benchmark.facts['known'])}) were taken "

@@ -9,7 +9,7 @@ import numpy as np
 
 from forecast.report import ticks
 from forecast.report.figures import AXIS, LEFT, RIGHT, TRUTH
-from forecast.report.leaderboard import MINUS, NONE, fixed, percent
+from forecast.report.leaderboard import NONE, PLUS_MINUS, fixed, percent
 from forecast.report.style import marks
 from forecast.report.svg import (
     WIDTH,
@@ -68,15 +68,16 @@ def plain(benchmark: Benchmark) -> dict[str, Any]:
     return {key: value for key, value in every.items() if value}
 
 
-def lines(benchmark: Benchmark) -> list[str]:
-    """Return the tables as lines of text, each under its title."""
+def lines(benchmark: Benchmark, plain: Callable[[str], str]) -> list[str]:
+    """Return the tables as lines of text, each under its title, cells as `plain` writes them."""
     out = []
-    for title, rows in _titled(benchmark):
+    for title, found in _titled(benchmark):
+        rows = [[plain(cell) for cell in row] for row in found]
         sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
         out += ["", title]
         for head, *cells in rows:
             right = (cell.rjust(n) for cell, n in zip(cells, sizes[1:], strict=True))
-            out.append("  ".join([head.ljust(sizes[0]), *right]).replace(MINUS, "-"))
+            out.append("  ".join([head.ljust(sizes[0]), *right]))
     return out
 
 
@@ -140,7 +141,7 @@ def _mean(each: dict[str, Any], name: str) -> float:
 def _risen(each: dict[str, float] | None) -> str:
     if each is None or math.isnan(each["mean"]):
         return NONE
-    return f"{fixed(3)(each['mean'])} ± {each['spread']:.3f}"
+    return f"{fixed(3)(each['mean'])} {PLUS_MINUS} {each['spread']:.3f}"
 
 
 def _cell(value: float, show: Callable[[float], str]) -> str:

@@ -1,7 +1,7 @@
 """The leaderboard as lines of text that fit a terminal."""
 
 from forecast.report import probes
-from forecast.report.leaderboard import MINUS, Column, best, cell, columns, costs, notes
+from forecast.report.leaderboard import MINUS, PLUS_MINUS, Column, best, cell, columns, costs, notes
 from forecast.results import Benchmark, Score
 
 GAP = "  "
@@ -25,15 +25,14 @@ def leaderboard(benchmark: Benchmark, width: int | None = None, colour: bool = F
     )
     lines = [f"{BOLD}{head}{RESET}" if colour else head, "-" * len(head)]
     for score, name in zip(scores, names, strict=True):
-        texts = [cell(c, score).rjust(n) for c, n in zip(shown, sizes, strict=True)]
+        texts = [_written(c, score).rjust(n) for c, n in zip(shown, sizes, strict=True)]
         if colour:
             marks = [GREEN if score.model in best(c, scores) else "" for c in shown]
             texts = [f"{m}{t}{RESET}" if m else t for m, t in zip(marks, texts, strict=True)]
             name = f"{DIM if score.model == benchmark.baseline else BOLD}{name.ljust(left)}{RESET}"
         lines.append(GAP.join([name.ljust(left), *texts]))
     table = "\n".join(lines)
-    plain = table if colour else table.replace(MINUS, "-")
-    return "\n".join([plain, *_wrapped(benchmark, width), *probes.lines(benchmark)])
+    return "\n".join([table, *_wrapped(benchmark, width), *probes.lines(benchmark, plain)])
 
 
 def _ranked(benchmark: Benchmark) -> list[Column]:
@@ -55,11 +54,21 @@ def _fitting(
 
 
 def _size(column: Column, scores: list[Score]) -> int:
-    return max(len(column.title), *(len(cell(column, s)) for s in scores))
+    return max(len(column.title), *(len(_written(column, s)) for s in scores))
+
+
+def _written(column: Column, score: Score) -> str:
+    """Return a cell in letters that every terminal has."""
+    return plain(cell(column, score))
+
+
+def plain(text: str) -> str:
+    """Return `text` without the signs that stand outside ASCII."""
+    return text.replace(MINUS, "-").replace(PLUS_MINUS, "+-")
 
 
 def _wrapped(benchmark: Benchmark, width: int | None) -> list[str]:
     import textwrap
 
-    said = notes(benchmark)
+    said = map(plain, notes(benchmark))
     return [line for note in said for line in textwrap.wrap(note, width or 100)]
