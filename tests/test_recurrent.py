@@ -277,6 +277,12 @@ def test_held_back_rows_are_not_learned_from():
     assert all((clean.arrays[k] == spoilt.arrays[k]).all() for k in clean.arrays)
 
 
+def test_a_horizon_longer_than_the_history_is_refused():
+    with pytest.raises(FitError, match="400 steps ahead cannot be learned from 400 rows") as error:
+        fit(SMALL, replace(LOAD, horizon=400), wave(), RUN)
+    assert "--horizon 100" in error.value.hint
+
+
 def test_a_mask_hides_no_dead_net():
     history = wave(held=60)
     empty = replace(history, z=np.where(np.arange(len(history.z)) % 400 > 2, np.nan, history.z))

@@ -47,6 +47,13 @@ def fit(config: Config, setting: Setting, history: History, run: Run) -> Recurre
     windows = _twin(setting).windows(config, setting, history, run.device)
     if windows.stops.max(initial=0) < 2:
         raise FitError("every series is too short to cut a window with a target from it")
+    longest = int(windows.lengths.max())
+    if setting.horizon >= longest:
+        raise FitError(
+            f"every series is too short: {setting.horizon} steps ahead cannot be learned from "
+            f"{longest} rows",
+            hint=f"`--horizon {max(longest // 4, 1)}`, or `--model kalman`, which needs no targets",
+        )
     config = planned(config, setting, len(history), run)
     with torch.random.fork_rng():
         if run.minutes is not None and not config.stop:
