@@ -40,26 +40,17 @@ LANES = 16  # a row of the lower triangle is swept to the next multiple
 
 
 @_jit
-def _look(system: System, sight: Sight, t: int, h: Floats) -> None:
+def _look(base: Floats, table: Floats, rows: Rows, x: Floats, t: int, h: Floats) -> None:
     """Write what the observation sees at row `t` into `h` (m,)."""
-    for i in range(h.size):
-        h[i] = system.base[i]
-    for s in range(sight.rows.shape[1]):
-        row = sight.rows[t, s]
-        for i in range(h.size):
-            h[i] += system.table[row, i]
-    first = h.size - sight.x.shape[1]
-    for i in range(sight.x.shape[1]):
-        h[first + i] += sight.x[t, i]
-
-
-@_jit
-def _advance_mean(system: System, mean: Floats) -> None:
-    """Carry x <- F x."""
-    if system.coupling != 0.0:
-        mean[0] += system.coupling * mean[1]
-    for i in range(mean.size):
-        mean[i] *= system.rho[i]
+    m, first = h.size, h.size - x.shape[1]
+    for i in range(m):
+        h[i] = base[i]
+    for s in range(rows.shape[1]):
+        row = rows[t, s]
+        for i in range(m):
+            h[i] += table[row, i]
+    for i in range(x.shape[1]):
+        h[first + i] += x[t, i]
 
 
 @_jit
@@ -80,11 +71,11 @@ def _couple(cov: Floats, weight: float) -> None:
 
 
 @_jit
-def _advance_cov(
-    system: System, cov: Floats, gain: Floats, ph: Floats, h: Floats, out: Floats
+def _advance(
+    rho: Floats, q: Floats, cov: Floats, gain: Floats, ph: Floats, h: Floats, out: Floats
 ) -> None:
     """Carry out the pending update, then P <- F P F' + Q, then out = P h, all in one sweep."""
-    rho, m = system.rho, h.size
+    m = h.size
     out[:] = 0.0
     for i in range(m):
         row, g, scale, total = cov[i], gain[i], rho[i], 0.0
@@ -93,8 +84,8 @@ def _advance_cov(
             c = (row[j] - g * ph[j]) * (scale * rho[j])
             row[j] = c
             total += c * h[j]
-        row[i] += system.q[i]
-        out[i] += total + system.q[i] * h[i]
+        row[i] += q[i]
+        out[i] += total + q[i] * h[i]
         for j in range(left):
             out[j] += row[j] * h[i]
 
@@ -125,30 +116,30 @@ def filter_rows(
     `innovations` (T, 2) receives each row's innovation and its variance, NaN where there is none
     (missing, or the first observation of a diffuse level). Returns whether the level was seen.
     """
-    m = mean.size
+    m, (base, table, rho, q, coupling), (rows, x) = mean.size, system, sight
     h, gain, ph, new = np.zeros(m), np.zeros(m), np.zeros(m), np.empty(m)
     for t in range(z.size):
-        innovations[t, 0] = innovations[t, 1] = np.nan
-        missing = np.isnan(z[t])
-        if not missing:
-            _look(system, sight, t, h)
+        v, s, there = z[t], 1.0, not np.isnan(z[t])
+        if there:
+            _look(base, table, rows, x, t, h)
         if not seen:
-            if not missing:
-                _meet(mean, cov, h, z[t])
+            if there:
+                _meet(mean, cov, h, v)
                 seen = True
+            innovations[t] = np.nan
             continue
-        _advance_mean(system, mean)
-        if system.coupling != 0.0:
+        if coupling != 0.0:
+            mean[0] += coupling * mean[1]
             _settle(cov, gain, ph)
-            _couple(cov, system.coupling)
-        _advance_cov(system, cov, gain, ph, h, new)
-        if missing:
-            gain[:] = 0.0
-            continue
-        v, s = z[t], 1.0
+            _couple(cov, coupling)
+        _advance(rho, q, cov, gain, ph, h, new)
         for i in range(m):
+            mean[i] *= rho[i]
             v -= h[i] * mean[i]
             s += h[i] * new[i]
+        if not there:
+            innovations[t], gain[:] = np.nan, 0.0
+            continue
         share = 1.0 / s
         for i in range(m):
             ph[i], gain[i] = new[i], new[i] * share
@@ -172,15 +163,16 @@ def errors_ahead(
 ) -> bool:
     """Write the errors (C, H) of the forecasts made after the first `cuts` (C,) rows of `z`."""
     h, innovations = np.empty(mean.size), np.empty((z.size, 2))
-    seen, done = False, 0
+    (rows, x), seen, done = sight, False, 0
     for c in range(cuts.size):
         part = slice(done, cuts[c])
-        near = Sight(sight.rows[part], sight.x[part])
+        near = Sight(rows[part], x[part])
         seen = filter_rows(system, z[part], near, mean, cov, seen, innovations[part])
         done, ahead = cuts[c], mean.copy()
         for k in range(errors.shape[1]):
-            _look(system, sight, done + k, h)
-            _advance_mean(system, ahead)
+            _look(system.base, system.table, rows, x, done + k, h)
+            ahead[0] += system.coupling * ahead[1 % h.size]
+            ahead *= system.rho
             errors[c, k] = z[done + k] - h @ ahead
     return seen
 
