@@ -9,15 +9,14 @@ from scipy.stats import t as student
 from forecast.errors import FitError
 from forecast.kernels.kalman import weigh as weigh_fast
 from forecast.models.base import LEVELS, MEDIAN, History, Setting
-from forecast.models.filter import weigh
+from forecast.models.filter import Volatility, weigh
 from forecast.models.kalman import Kalman, KalmanConfig
 from forecast.models.sight import look, sight
 from forecast.models.structural import design
 from forecast.training import choice, volatility
 from forecast.training.kalman import fit
 from forecast.training.run import Run
-from forecast.training.structural import criterion
-from forecast.training.volatility import Volatility
+from forecast.training.structural import VARIANCE, criterion
 
 ONE = np.zeros(1, np.int64)
 
@@ -36,45 +35,80 @@ def clock(rows, *seasons, start=0, year=0):
 
 
 @pytest.mark.parametrize("tail", [0.0, 0.1, 0.3])
-def test_the_weighted_variance_is_the_same_in_numba(tail):
-    x = np.random.default_rng(0).standard_t(4, 300) ** 2
-    slow = weigh(np.array([2.0]), x[None], np.array([0.9]), np.array([tail]))[0, :-1]
-    np.testing.assert_allclose(weigh_fast(x, 0.9, tail, 2.0), slow, rtol=1e-12)
+@pytest.mark.parametrize("lean", [0.0, 0.4])
+def test_the_weighted_variance_is_the_same_in_numba(tail, lean):
+    u = np.random.default_rng(0).standard_t(4, 300)
+    slow = weigh(np.array([2.0]), u[None], Volatility(0.9, tail, lean))[0, :-1]
+    np.testing.assert_allclose(weigh_fast(u, 0.9, tail, lean, 2.0), slow, rtol=1e-12)
 
 
 def test_without_a_tail_the_variance_is_the_exponentially_weighted_one():
-    x = np.random.default_rng(0).normal(size=50) ** 2
-    v = weigh(np.array([1.0]), x[None], np.array([0.9]), np.zeros(1))[0]
-    expected = 0.9**50 + sum(0.1 * 0.9 ** (49 - k) * x[k] for k in range(50))
+    u = np.random.default_rng(0).normal(size=50)
+    v = weigh(np.array([1.0]), u[None], Volatility(0.9, 0.0, 0.0))[0]
+    expected = 0.9**50 + sum(0.1 * 0.9 ** (49 - k) * u[k] ** 2 for k in range(50))
     assert v[-1] == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_wild_day_moves_the_variance_less_under_heavy_tails():
-    x = np.array([[100.0]])
-    moved = [weigh(np.ones(1), x, np.array([0.9]), np.array([k]))[0, 1] for k in (0.0, 0.2)]
+    u = np.array([[10.0]])
+    moved = [weigh(np.ones(1), u, Volatility(0.9, k, 0.0))[0, 1] for k in (0.0, 0.2)]
     assert moved[1] < 0.5 * moved[0]
+
+
+def test_a_fall_moves_the_variance_as_much_more_as_lean_says():
+    fall, rise = (
+        weigh(np.ones(1), np.array([[u]]), Volatility(0.9, 0.0, 0.4))[0, 1] for u in (-3, 3)
+    )
+    assert (fall - 0.9) / (rise - 0.9) == pytest.approx(1.4 / 0.6)
 
 
 def test_the_likelihood_of_returns_is_that_of_scipys_t():
     rng = np.random.default_rng(1)
     e, s = 0.01 * rng.standard_t(5, 200), 1.0 + rng.random(200)
-    found = Volatility(0.93, 0.2)
-    x = e**2 / s
-    v = weigh(np.array([x.mean()]), x[None], np.array([0.93]), np.array([0.2]))[0, :-1]
+    found = Volatility(0.93, 0.2, 0.3)
+    u = e / np.sqrt(s)
+    v = weigh(np.array([np.mean(u**2)]), u[None], found)[0, :-1]
     width = np.sqrt(v * s * 3 / 5)
     expected = -student.logpdf(e / width, 5) + np.log(width)
     assert volatility.surprise(e, s, found) == pytest.approx(expected.mean(), rel=1e-12)
 
 
-def test_decay_and_tail_are_found_again():
+def test_decay_tail_and_lean_are_found_again():
     rng, v, e = np.random.default_rng(2), 1.0, []
     for _ in range(8000):
         e.append(np.sqrt(v * 4 / 6) * rng.standard_t(6))
         x = e[-1] ** 2
-        v += 0.06 * (7 / (4 + x / v) * x - v)
+        v += 0.06 * (7 / (4 + x / v) * (1 - 0.4 * np.sign(e[-1])) * x - v)
     found = volatility.estimate(np.array(e), np.ones(len(e)))
+    assert found.lean == pytest.approx(0.4, abs=0.1)
     assert 1 - found.decay == pytest.approx(0.06, abs=0.015)
     assert 1 / found.tail == pytest.approx(6, abs=1)
+
+
+def test_a_short_series_does_not_lean_by_chance():
+    rng = np.random.default_rng(5)
+    leans = [volatility.estimate(rng.normal(size=40), np.ones(40)).lean for _ in range(20)]
+    assert np.std(leans) < 0.3
+
+
+def test_the_width_is_what_the_variance_leaves_out():
+    rng, constant = np.random.default_rng(6), Volatility(0.9995, 0.005, 0.0)
+    pair = rng.normal(size=50_000), np.ones(50_000)
+    assert volatility.width([pair], constant) == pytest.approx(1.0, abs=0.02)
+    wild = np.where(rng.random(50_000) < 0.02, 20.0, 1.0) * pair[0]  # few rows make the variance
+    assert volatility.width([(wild, np.ones(50_000))], constant) < 0.7
+
+
+def test_a_file_of_before_leaning_is_read_as_it_was_meant():
+    model = small(decay=0.9, tail=0.2)
+    neutral = {"lean": np.zeros(2), "width": np.ones(2)}
+    again = replace(model, arrays=model.arrays | neutral)
+    z, columns = np.random.default_rng(2).normal(size=(2, 30)), np.tile(clock(30, 6), (2, 1, 1))
+    before, after = (
+        each.predict(each.absorb(each.start(np.arange(2)), z, columns), columns[:, :5])
+        for each in (model, again)
+    )
+    np.testing.assert_array_equal(before.quantiles, after.quantiles)
 
 
 def test_the_scores_have_variance_one_and_scipys_quantiles():
@@ -307,7 +341,20 @@ def test_the_likelihood_of_prices_is_the_heavy_tailed_one():
     model = fit(KalmanConfig(), setting, history_of(z, np.zeros((800, 1))), Run())
     assert model.config.variance == "weighted" and 0.1 < model.arrays["tail"][0] < 0.3
     stretch = choice.cut(model.config, setting, history_of(z, np.zeros((800, 1))), 0)
-    moved = Volatility(float(model.arrays["decay"][0]), float(model.arrays["tail"][0]))
+    moved = Volatility(*(float(model.arrays[name][0]) for name in ("decay", "tail", "lean")))
     value = criterion(model.config, stretch, moved)
     best = model.arrays["parameters"][0]
     assert value(best) <= min(value(best - 0.5), value(best + 0.5)) + 1e-5
+
+
+@pytest.mark.parametrize(("noise", "walk"), [(0.0, True), (0.02, False)])
+def test_only_noise_that_the_likelihood_sees_makes_a_price_lag(noise, walk):
+    rng = np.random.default_rng(10)
+    z = 0.01 * rng.standard_t(4, 800).cumsum() + noise * rng.normal(size=800)
+    model = fit(
+        KalmanConfig(), Setting(1, difference=True), history_of(z, np.zeros((800, 1))), Run()
+    )
+    assert (model.arrays["parameters"][0, 0] == VARIANCE[1]) is np.bool_(walk)
+    state = model.absorb(model.start(ONE), z[None], np.zeros((1, 800, 1)))
+    middle = model.predict(state, np.zeros((1, 1, 1))).quantiles[0, 0, MEDIAN]
+    assert (abs(middle - z[-1]) < 1e-6) == walk

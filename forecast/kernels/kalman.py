@@ -199,11 +199,12 @@ def filter_panel(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state
 
 
 @_jit
-def weigh(square: Floats, decay: float, tail: float, variance: float) -> Floats:
-    """Return v (T,) before each of `square` (T,): equation (4) of `models.kalman`."""
-    out = np.empty(square.size)
-    for t in range(square.size):
-        out[t] = variance
-        weight = (1.0 + tail) / (1.0 - 2.0 * tail + tail * square[t] / variance)
-        variance = max(variance + (1.0 - decay) * (weight * square[t] - variance), 1e-18)
+def weigh(shock: Floats, decay: float, tail: float, lean: float, variance: float) -> Floats:
+    """Return v (T,) before each `shock` (T,): equation (4) of `models.kalman`."""
+    out = np.empty(shock.size)
+    for t in range(shock.size):
+        out[t], x = variance, shock[t] ** 2
+        weight = (1.0 + tail) / (1.0 - 2.0 * tail + tail * x / variance)
+        weight *= 1.0 - lean * np.sign(shock[t])
+        variance = max(variance + (1.0 - decay) * (weight * x - variance), 1e-18)
     return out

@@ -4,6 +4,7 @@ Shapes: N series, T rows, H horizon, m states.
 """
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,14 @@ from forecast.models.structural import Design, Dynamics, Sight
 
 TINY = 1e-9  # the least spread of a forecast, in units of scaled z
 LOADING = 0.5  # seconds numba takes to load: NumPy does what is done sooner
+
+
+class Volatility(NamedTuple):
+    """How the variances of series (N,) move, equation (4); floats for one series."""
+
+    decay: Floats | float
+    tail: Floats | float  # one over the degrees of freedom, 0 for a Gaussian
+    lean: Floats | float  # by how much more a fall moves the variance than a rise, in (-1, 1)
 
 
 def blank(dynamics: Dynamics) -> State:
@@ -103,36 +112,35 @@ def meet(mean: Floats, cov: Floats, h: Floats, z: Floats) -> tuple[Floats, Float
     return mean, cov
 
 
-def weigh(variance: Floats, square: Floats, decay: Floats, tail: Floats) -> Floats:
-    """Return v before and after each of `square` = e^2 / s (N, T), NaN where none: (4); (N, T + 1).
-
-    `tail` (N,) is one over the degrees of freedom, 0 for a Gaussian.
-    """
-    out = np.repeat(variance[:, None], square.shape[1] + 1, axis=1)
+def weigh(variance: Floats, shock: Floats, volatility: Volatility) -> Floats:
+    """Return v (N, T + 1) around each `shock` e / sqrt(s) (N, T), NaN where none: (4)."""
+    out = np.repeat(variance[:, None], shock.shape[1] + 1, axis=1)
+    decay, tail, lean = volatility
     if np.all(decay == 1.0):
         return out
-    for t in range(square.shape[1]):
-        v, x = out[:, t], square[:, t]
+    for t in range(shock.shape[1]):
+        v, x = out[:, t], shock[:, t] ** 2
         weight = (1.0 + tail) / (1.0 - 2.0 * tail + tail * x / v)
+        weight = weight * (1.0 - lean * np.sign(shock[:, t]))
         moved = np.maximum(v + (1.0 - decay) * (weight * x - v), TINY**2)
         out[:, t + 1] = np.where(np.isnan(x), v, moved)
     return out
 
 
 def draw(
-    dynamics: Dynamics, h: Floats, noise: Floats, state: State, volatility: tuple[Floats, Floats]
+    dynamics: Dynamics, h: Floats, noise: Floats, state: State, volatility: Volatility
 ) -> Floats:
     """Return z (N, paths, H) drawn step by step from `noise` (N, paths, H), each draw absorbed.
 
     Gain and covariance depend on no value, so that all paths of a series share them; `h` (N, H, m)
-    is what the observation sees, `volatility` decay and tail (N,) of (4).
+    is what the observation sees.
     """
     mean, cov = np.repeat(state["mean"][:, None], noise.shape[1], axis=1), state["cov"]
     variance, out = (
         np.repeat(state["variance"][:, None], noise.shape[1], axis=1),
         np.empty_like(noise),
     )
-    decay, tail = (np.repeat(value, noise.shape[1]) for value in volatility)
+    volatility = Volatility(*(np.repeat(value, noise.shape[1]) for value in volatility))
     rho, _, _, coupling = dynamics
     for k in range(noise.shape[2]):
         _, cov = advance(state["mean"], cov, dynamics)
@@ -144,7 +152,7 @@ def draw(
         gain = (cov @ h[:, k, :, None])[..., 0] / s
         out[..., k] = np.einsum("npm,nm->np", mean, h[:, k]) + e
         mean += gain[:, None] * e[..., None]
-        flat = (e**2 / s).reshape(-1, 1)
-        variance = weigh(variance.ravel(), flat, decay, tail)[:, -1].reshape(variance.shape)
+        flat = (e / np.sqrt(s)).reshape(-1, 1)
+        variance = weigh(variance.ravel(), flat, volatility)[:, -1].reshape(variance.shape)
         cov = after
     return out

@@ -6,12 +6,13 @@ but for the trend's coupling, R = 1 and every variance in units of the observati
     mean <- F mean,  cov <- F cov F' + Q                                    before a row       (1)
     e = z - h mean,  s = h cov h' + 1                                                          (2)
     mean <- mean + cov h' e / s,  cov <- cov - cov h' h cov / s             where z is there   (3)
-    v <- v + (1 - decay) (w e^2 / s - v),  w = (n + 1) / (n - 2 + e^2 / (s v))                 (4)
+    v <- v + (1 - decay) (w e^2 / s - v),
+    w = (n + 1) / (n - 2 + e^2 / (s v)) (1 - lean sign e)                                      (4)
     z[t+k] has mean h F^k mean, variance v (h F^k cov F^k' h' + sum_{j<k} h F^j Q F^j' h' + 1) (5)
 
 Decay 1: v is constant. n are the degrees of freedom of Student's t, the shape of (5): a wild day
 moves the variance of prices less than its square would (Creal, Koopman and Lucas 2013); without
-end, all is Gaussian.
+end, all is Gaussian. A fall moves it more than a rise (Black 1976), as far as `lean` says.
 
 The level is exactly diffuse: on the first observation it takes what the other states leave over
 (Durbin and Koopman 2012, section 5.2), and the rows before it move nothing.
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Arrays, Floats, Prediction, Setting, State, known
-from forecast.models.filter import TINY, ahead, blank, carry, draw, weigh
+from forecast.models.filter import TINY, Volatility, ahead, blank, carry, draw, weigh
 from forecast.models.sight import look, sight
 from forecast.models.structural import Dynamics, Structure, design, read_seasons
 
@@ -75,9 +76,10 @@ class Kalman:
     """A fitted filter.
 
     `arrays`, by fitted series: `parameters` (N, p) and their standard `errors` (N, p), NaN where
-    not known, `variance` v, its `decay` and `tail`, the inverse of n, `scores` (N, Q) quantiles of
-    a forecast with mean 0 and variance 1, `centre` and `spread` mean and variance of z, `rows` the
-    estimation saw, and whether it `converged`, (N,) each.
+    not known, `variance` v, its `decay`, `tail`, the inverse of n, and `lean`, `scores` (N, Q)
+    quantiles of a forecast with mean 0 and variance 1, the `width` by which errors are larger than
+    v says, `centre` and `spread` mean and variance of z, `rows` the estimation saw, and whether it
+    `converged`, (N,) each. Files of before there were `lean` and `width` have none.
     """
 
     config: KalmanConfig
@@ -101,18 +103,29 @@ class Kalman:
             return self.structure.dynamics(parameters)
         return _dynamics(self.structure, parameters.shape, parameters.tobytes())
 
+    def volatility(self, series: NDArray[np.int64]) -> Volatility:
+        """Return how the variances of the series numbered `series` move."""
+        return Volatility(*(self._of(name, series) for name in ("decay", "tail", "lean")))
+
+    def _of(self, name: str, series: NDArray[np.int64]) -> Floats:
+        """Return an array (N,) of the series; neutral where a file of before lacks it."""
+        array = self.arrays.get(name)
+        if array is None:
+            array = np.full(len(self.arrays["decay"]), {"lean": 0.0, "width": 1.0}[name])
+        return known(array, series)
+
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry mean, covariance and variance over rows `z` (N, T)."""
         state = {name: array.copy() for name, array in state.items()}
         dynamics, plan = self.dynamics(state["series"]), design(self.structure)
-        decay, tail = (known(self.arrays[name], state["series"]) for name in ("decay", "tail"))
+        volatility = self.volatility(state["series"])
         span = max(BLOCK // max(len(z) * len(plan.base), 1), 1)
         for t in range(0, z.shape[1], span):
             part = slice(t, t + span)
             seen = sight(self.structure, self.setting, phases[:, part])
             out = carry(dynamics, plan, z[:, part], seen, state)
-            square = out[..., 0] ** 2 / out[..., 1]
-            state["variance"] = weigh(state["variance"], square, decay, tail)[:, -1]
+            shock = out[..., 0] / np.sqrt(out[..., 1])
+            state["variance"] = weigh(state["variance"], shock, volatility)[:, -1]
         return state
 
     def predict(self, state: State, phases: Floats) -> Prediction:
@@ -126,7 +139,8 @@ class Kalman:
             mean[i] = g @ state["mean"][i]
             variance[i] = ((g @ state["cov"][i]) * g).sum(axis=1) + noise + 1.0
         centre, spread = self._unseen(state)
-        scale = np.sqrt(np.maximum(variance * state["variance"][:, None] + spread, TINY**2))
+        variance *= (state["variance"] * self._of("width", state["series"]) ** 2)[:, None]
+        scale = np.sqrt(np.maximum(variance + spread, TINY**2))
         scores = known(self.arrays["scores"], state["series"])
         median = mean + centre
         return Prediction(median[..., None] + scale[..., None] * scores[:, None], scale)
@@ -148,14 +162,16 @@ class Kalman:
         """
         state = {name: array.copy() for name, array in state.items()}
         centre, spread = self._unseen(state)
-        tail = known(self.arrays["tail"], state["series"])
-        decay = known(self.arrays["decay"], state["series"])
+        volatility = self.volatility(state["series"])
         state["mean"][:, 0] += centre[:, 0]
         state["cov"][:, 0, 0] += spread[:, 0] / state["variance"]
-        noise = np.stack([_noise(t, (paths, phases.shape[1]), rng) for t in tail])
+        noise = np.stack(
+            [_noise(t, (paths, phases.shape[1]), rng) for t in np.ravel(volatility.tail)]
+        )
+        noise *= self._of("width", state["series"])[:, None, None]
         seen = sight(self.structure, self.setting, phases)
         h = look(design(self.structure), seen)
-        return draw(self.dynamics(state["series"]), h, noise, state, (decay, tail))
+        return draw(self.dynamics(state["series"]), h, noise, state, volatility)
 
 
 @lru_cache(maxsize=4096)

@@ -54,7 +54,7 @@ def smooth(model: Kalman, number: int, z: Floats, phases: Floats) -> Smoothed:
     states = _checkpoints(dynamics, h, z, block)
     mean, variance = np.full((2, len(places) + 1, len(z)), np.nan)
     score, precision = np.zeros(h.shape[1]), np.zeros((h.shape[1], h.shape[1]))
-    square = np.full(len(z), np.nan)
+    shock = np.full(len(z), np.nan)
     for first in range((len(z) - 1) // block * block, -1, -block):
         part = slice(first, first + block)
         rows = _forward(dynamics, h[part], z[part], states[first // block])
@@ -70,10 +70,9 @@ def smooth(model: Kalman, number: int, z: Floats, phases: Floats) -> Smoothed:
             seen = row.cov @ h[t]
             mean[-1, t] = z[t] - h[t] @ smoothed
             variance[-1, t] = h[t] @ seen - seen @ precision @ seen
-            square[t] = row.e**2 / row.s
+            shock[t] = row.e / np.sqrt(row.s)
             score, precision = _take_in(row, h[t], score, precision)
-    decay, tail = (model.arrays[name][[number]] for name in ("decay", "tail"))
-    v = weigh(start["variance"], square[None], decay, tail)[0, :-1]
+    v = weigh(start["variance"], shock[None], model.volatility(start["series"]))[0, :-1]
     deviation = np.sqrt(np.maximum(variance, 0.0) * v)
     return Smoothed((*places, "irregular"), mean, deviation)
 

@@ -82,6 +82,9 @@ def _parameter(values: Floats, errors: Floats) -> str:
 
 
 def _volatility(model: Kalman) -> str:
-    decay, tail = (float(model.arrays[name][0]) for name in ("decay", "tail"))
+    decay, tail, lean = (float(np.ravel(v)[0]) for v in model.volatility(np.zeros(1, np.int64)))
     freedom = f"Student's t, {1 / tail:.3g} degrees of freedom" if tail else "normal"
-    return f"exponentially weighted, decay {decay:.4g}; {freedom}"
+    more, fall = ("rise", "fall") if lean < 0 else ("fall", "rise")
+    ratio = (1 + abs(lean)) / (1 - abs(lean))
+    leaning = f"; a {more} moves it {ratio:.2g} times as much as a {fall}" if lean else ""
+    return f"exponentially weighted, decay {decay:.4g}{leaning}; {freedom}"

@@ -14,21 +14,23 @@ import numpy as np
 from forecast.errors import FitError
 from forecast.kernels.threads import in_threads
 from forecast.models.base import LEVELS, MEDIAN, Floats, History, Setting
-from forecast.models.filter import TINY
+from forecast.models.filter import TINY, Volatility
 from forecast.models.kalman import Kalman, KalmanConfig
 from forecast.training.choice import cut, settle
 from forecast.training.oracle import verify
 from forecast.training.precision import standard_errors
 from forecast.training.run import Run
 from forecast.training.structural import (
+    VARIANCE,
     Found,
     Stretch,
     by_ahead,
+    criterion,
     guesses,
     innovations,
     search,
 )
-from forecast.training.volatility import CONSTANT, Volatility, estimate, pool, scores
+from forecast.training.volatility import CONSTANT, estimate, pool, scores, width
 
 WINDOWS = 40  # forecasts by which the variance is brought to size, at most
 AT80 = LEVELS.index(0.9)
@@ -103,10 +105,25 @@ def _weighted(
     def polish(i: int) -> None:
         one = found[i]
         if one is not None and not by_ahead(config, stretches[i]):
-            again[i] = search(config, stretches[i], [one.theta], 1, volatility)
+            better = search(config, stretches[i], [one.theta], 1, volatility)
+            again[i] = better and _or_walk(config, stretches[i], better, volatility)
 
     in_threads(polish, len(found))
     return again, volatility
+
+
+def _or_walk(config: KalmanConfig, stretch: Stretch, found: Found, volatility: Volatility) -> Found:
+    """Return a random walk instead of a local level that Schwarz's criterion does not prefer.
+
+    Without noise in the prices the level takes every surprise whole: a gain by luck in likelihood
+    must not make the forecast lag.
+    """
+    if stretch.structure.names != ("level",):
+        return found
+    walk = np.array([VARIANCE[1]])
+    value = criterion(config, stretch, volatility)(walk)
+    gain = (stretch.count - 1) * (value - found.value)
+    return found if gain > 0.5 * np.log(stretch.count) else Found(walk, value, True)
 
 
 def _assemble(
@@ -129,7 +146,9 @@ def _assemble(
         "errors": np.full_like(parameters, np.nan),
         "decay": np.full(n, volatility.decay),
         "tail": np.full(n, volatility.tail),
-        "scores": np.tile(scores(volatility.tail), (n, 1)),
+        "lean": np.full(n, volatility.lean),
+        "width": np.full(n, _width(config, stretches, found, volatility)),
+        "scores": np.tile(scores(float(volatility.tail)), (n, 1)),
         "rows": np.array([stretch.count for stretch in stretches]),
         "converged": np.array([one is None or one.converged for one in found]),
     }
@@ -139,6 +158,23 @@ def _assemble(
         if by_ahead(config, stretch):
             arrays["variance"][i] *= _stretching(model, stretch, i)
     return model
+
+
+def _width(
+    config: KalmanConfig,
+    stretches: list[Stretch],
+    found: list[Found | None],
+    volatility: Volatility,
+) -> float:
+    """Return the width of the panel's errors where their variances move."""
+    if volatility == CONSTANT:
+        return 1.0
+    pairs = [
+        innovations(stretch, one.theta)
+        for stretch, one in zip(stretches, found, strict=True)
+        if one is not None and not by_ahead(config, stretch)
+    ]
+    return width(pairs, volatility) if pairs else 1.0
 
 
 def _filled(column: Floats) -> Floats:

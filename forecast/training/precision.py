@@ -8,9 +8,9 @@ A parameter on the edge of its range has none: a variance of zero, or one withou
 import numpy as np
 
 from forecast.models.base import Floats
+from forecast.models.filter import Volatility
 from forecast.models.kalman import KalmanConfig
 from forecast.training.structural import VARIANCE, Stretch, bounds, criterion
-from forecast.training.volatility import Volatility
 
 STEP = 1e-3  # of the central differences
 EDGE = 6.0  # within this of the least logarithm of a variance it counts as zero

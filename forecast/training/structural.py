@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Floats
-from forecast.models.filter import TINY, ahead, blank, carry
+from forecast.models.filter import TINY, Volatility, ahead, blank, carry
 from forecast.models.kalman import KalmanConfig
 from forecast.models.sight import look
 from forecast.models.structural import Sight, Structure, design
-from forecast.training.volatility import Volatility, surprise
+from forecast.training.volatility import surprise
 
 FEW = 5  # cutoffs below which (2) gives way to (1)
 VARIANCE = (-20.0, 16.0)  # logarithm; the observation noise is 0
