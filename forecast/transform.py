@@ -6,7 +6,7 @@ The scale of a series is a power of two near its mean size, so that dividing by 
 `diff` and `log-diff` hand the model the same z and tell it to model the changes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -71,18 +71,32 @@ def scale_of(size: Floats) -> Floats:
 
 
 def choose(panel: Panel, name: str = "auto") -> Transform:
-    """Return the transform called `name`, or for `auto` the one the panel asks for."""
+    """Return the transform called `name`, or for `auto` the one the panel asks for.
+
+    UsageError for one that is not known, or a logarithm of values none of which is positive.
+    """
     if name != "auto":
         if name not in get_args(Name):
             raise UsageError(
                 f"no transform is called `{name}`", hint=f"known: auto, {', '.join(get_args(Name))}"
             )
-        return Transform(name)  # type: ignore[arg-type]
+        asked = Transform(name)  # type: ignore[arg-type]
+        return replace(asked, reason=asked.reason + _lost(panel)) if asked.log else asked
     if looks_like_prices(panel):
         return Transform("log-diff", "positive, no season, near a random walk: taken for prices")
     if _far_from_zero(panel):
         return Transform("log", "positive and well away from zero")
     return Transform("none", "values reach zero or change sign")
+
+
+def _lost(panel: Panel) -> str:
+    """Say how many values have no logarithm; UsageError where none has one."""
+    scaled = panel.values / np.repeat(scales(panel), panel.lengths)
+    seen, lost = int((~np.isnan(scaled)).sum()), int((scaled < FLOOR).sum())
+    if lost and lost == seen:
+        raise UsageError("no value is positive, so none has a logarithm",
+                         hint="`--transform none` or `--transform diff`")  # fmt: skip
+    return f"; {lost:,} of {seen:,} values are nearly 0 or below and count as missing" * (lost > 0)
 
 
 def looks_like_prices(panel: Panel) -> bool:
