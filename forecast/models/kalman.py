@@ -79,7 +79,8 @@ class Kalman:
     not known, `variance` v, its `decay`, `tail`, the inverse of n, and `lean`, `scores` (N, Q)
     quantiles of a forecast with mean 0 and variance 1, the `width` by which errors are larger than
     v says, `centre` and `spread` mean and variance of z, `rows` the estimation saw, and whether it
-    `converged`, (N,) each. Files of before there were `lean` and `width` have none.
+    `converged`, (N,) each; `collinear` (K, K) which known covariates each follows from. Files of
+    before there were `lean`, `width` and `collinear` have none.
     """
 
     config: KalmanConfig

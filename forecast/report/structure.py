@@ -67,11 +67,19 @@ def notes(forecaster: Forecaster) -> list[str]:
         share = float(np.mean(model.arrays["parameters"][:, k] < ZERO)) if plain else 0.0
         if share > 0.5:
             out.append(f"the variance of `{name}` is estimated at zero: it does not move")
+    names = model.setting.known
+    for name, others in zip(names, model.arrays.get("collinear", ()), strict=False):
+        if others.any():
+            whole = [
+                other.partition("=")[0] for other, one in zip(names, others, strict=False) if one
+            ]
+            named = _listed(list(dict.fromkeys(whole)))
+            out.append(f"`{name}` follows from {named}: they share what they explain")
     return out
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 5:,} more series" if len(names) > 5 else ""
+    more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
     return f"`{'`, `'.join(names[:5])}`{more}"
 
 

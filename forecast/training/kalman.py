@@ -10,6 +10,7 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.errors import FitError
 from forecast.kernels.threads import in_threads
@@ -17,6 +18,7 @@ from forecast.models.base import LEVELS, MEDIAN, Floats, History, Setting
 from forecast.models.filter import TINY, Volatility
 from forecast.models.kalman import Kalman, KalmanConfig
 from forecast.training.choice import cut, settle
+from forecast.training.collinear import collinear, source
 from forecast.training.oracle import verify
 from forecast.training.precision import standard_errors
 from forecast.training.run import Run
@@ -45,7 +47,10 @@ def fit(config: KalmanConfig, setting: Setting, history: History, run: Run) -> K
     config = settle(config, setting, history)
     stretches = [cut(config, setting, history, i) for i in range(len(history))]
     if not any(stretch.count for stretch in stretches):
-        raise FitError("there is no observed value to estimate a Kalman filter from")
+        raise FitError(
+            "there is no observed value to estimate a Kalman filter from",
+            hint="values nearly 0 or below have no logarithm: `--transform none` keeps them",
+        )
     longest = int(np.argmax(history.rows))
     found = _search_all(config, stretches, longest, run)
     volatility = CONSTANT
@@ -54,8 +59,20 @@ def fit(config: KalmanConfig, setting: Setting, history: History, run: Run) -> K
     model = _assemble(config, setting, stretches, found, volatility)
     if not history.validation.any():
         _measure(model, stretches, volatility)
+        if setting.known:
+            model.arrays["collinear"] = _collinear(setting, history)
         verify(model, stretches[longest].z, stretches[longest].phases, longest)
     return model
+
+
+def _collinear(setting: Setting, history: History) -> NDArray[np.bool_]:
+    """Return which known covariates (K, K) each known covariate follows from."""
+    first = len(setting.seasons) + 1 + len(setting.static)
+    columns = history.phases[:, first : first + len(setting.known)]
+    found = collinear(setting.known, columns)
+    whole = [source(name) for name in setting.known]
+    rows = [[other in found.get(name, ()) for other in whole] for name in setting.known]
+    return np.array(rows, np.bool_)
 
 
 def _load_kernel() -> None:
