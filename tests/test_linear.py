@@ -277,3 +277,36 @@ def test_lags_are_thinned_where_a_week_has_very_many_steps():
         ).memory.size
         == 4033
     )
+
+
+@pytest.mark.parametrize("rows", [30, 200])
+def test_generalised_cross_validation_equals_the_hat_matrix(rows):
+    """n |y - A y|^2 / (n - tr A)^2 with A = F (F'F + n ridge D)^-1 F', also with P > n."""
+    rng = np.random.default_rng(2)
+    F, Y = rng.normal(size=(rows, 40)), rng.normal(size=(rows, 3))
+    penalties = rng.uniform(0.5, 20, 40)
+    penalties[7] = np.inf
+    sums = Sums.none(40, 3)
+    sums.add(F, Y)
+    path, kept = Path(sums, penalties), np.isfinite(penalties)
+    for ridge in (1e-3, 1e-1, 3.0):
+        G = F[:, kept].T @ F[:, kept] + rows * ridge * np.diag(penalties[kept])
+        hat = F[:, kept] @ np.linalg.solve(G, F[:, kept].T)
+        left = np.square(Y - hat @ Y).sum()
+        expected = rows * left / (rows - np.trace(hat)) ** 2
+        assert path.generalised(ridge) == pytest.approx(expected, rel=1e-9)
+    hardly = path.generalised(1e-12)
+    assert hardly == np.inf if rows < 40 else hardly > 0
+
+
+def test_without_held_back_rows_the_ridge_is_that_of_generalised_cross_validation():
+    rng = np.random.default_rng(4)
+    F = rng.normal(size=(60, 30))
+    Y = F[:, :2] @ rng.normal(size=(2, 2)) + 3 * rng.normal(size=(60, 2))
+    train, held = Sums.none(30, 2), Sums.none(30, 2)
+    train.add(F, Y)
+    problem = Problem(lambda i: (train, held), 1, (), np.ones(30), np.zeros((30, 2)))
+    chosen = readouts(problem, 0.0, 0.0).ridge
+    errors = [Path(train, np.ones(30)).generalised(r) for r in problem.ridges]
+    assert errors[problem.ridges.index(chosen)] <= 1.003 * min(errors)
+    assert chosen > 0.1  # the noise is large

@@ -10,7 +10,13 @@ and the error on other rows follows from their sums alone,
 
     sum |y - W'f|^2 = yy - 2 tr(W'C) + tr(W'G W)                                            (3)
 
-A readout drawn to another, W0, is (2) for the rows y - W0'f, added to W0.
+Where no other rows are held back, generalised cross-validation judges a ridge by its own rows,
+
+    n sum |y - W'f|^2 / (n - t)^2,  t = sum w / (w + n ridge)                               (4)
+
+t the degrees of freedom (Golub, Heath, Wahba 1979); it takes rows for independent, which those of a
+series are not, so held-back rows come first. A readout drawn to another, W0, is (2) for the rows
+y - W0'f, added to W0.
 Shapes: B rows, P features, H targets.
 """
 
@@ -26,6 +32,7 @@ RIDGES = tuple(10.0 ** (k / 2) for k in range(-14, 3))
 STRONG = tuple(10.0 ** (k / 2) for k in range(-4, 9))  # on prices, where little can be learnt
 PULLS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e6)  # the last: the shared readout alone
 ROOM = 1e9  # bytes of sums kept between the two uses of them
+FREE = 0.02  # share of the rows that a fit must leave free to be judged by them
 SLACK = 1.003  # the strongest ridge within this factor of the least error is taken
 
 
@@ -87,6 +94,18 @@ class Path:
         W[self.kept] = s[:, None] * (self.Q @ inner)
         return W
 
+    def generalised(self, ridge: float) -> float:
+        """Return (4) at `ridge`, summed over the targets; infinite where hardly a row is free."""
+        n = max(self.sums.rows, 1.0)
+        share = n * ridge / (self.w + n * ridge)  # of each direction that is left unexplained
+        free = n - len(share) + float(share.sum())
+        if free < FREE * n:
+            return np.inf
+        seen = self.w > self.w.max() * 1e-14
+        along = np.square(self.own[seen]).sum(axis=1) / self.w[seen]
+        rest = max(float(self.sums.yy.sum() - along.sum()), 0.0)
+        return n * (rest + float((share[seen] ** 2 * along).sum())) / free**2
+
 
 def errors_along(
     pairs: Iterable[tuple[Path, Sums]], ridges: tuple[float, ...]
@@ -115,6 +134,14 @@ def solve(sums: Sums, penalties: Floats, ridge: float) -> Floats:
     return np.asarray(s[:, None] * np.linalg.solve(A, s[:, None] * sums.C))
 
 
+def inverse(sums: Sums, penalties: Floats, ridge: float) -> Floats:
+    """Return (G + n ridge D)^-1 (P, P), from which a readout learns on row by row."""
+    s = 1 / np.sqrt(penalties)
+    w, Q = np.linalg.eigh(s[:, None] * sums.G * s)
+    root = s[:, None] * Q / np.sqrt(np.maximum(w, 0.0) + max(sums.rows, 1.0) * ridge)
+    return np.asarray(root @ root.T)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """N regressions on the same features, one for each series."""
@@ -126,13 +153,14 @@ class Problem:
     prior: Floats  # (P, H) the readout to shrink to
     ridges: tuple[float, ...] = RIDGES  # to choose from
     solve: Callable[[Sums, Floats, float], Floats] = solve
+    inverses: bool = False  # whether the inverses of the sums are wanted too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Readouts:
     """What was learnt: the arrays of a readout, and the strengths it took."""
 
-    arrays: Arrays  # readouts (K, P, H), which (N + 1,), scale (N + 1, H)
+    arrays: Arrays  # readouts (K, P, H), which (N + 1,), scale (N + 1, H); inverse (K, P, P)
     ridge: float
     pull: float
 
@@ -158,13 +186,21 @@ def readouts(problem: Problem, ridge: float, pull: float) -> Readouts:
     base = problem.prior + problem.solve(about, problem.penalties, ridge)
     if problem.count > 1:
         pull = pull or _best_pull(problem, again, base)
-    return Readouts(_solved(problem, again, shared, base, pull), ridge, pull)
+    arrays, own = _solved(problem, again, shared, base, pull)
+    if problem.inverses:
+        parts = [(shared, ridge), *((again(i)[0], pull) for i in own)]
+        arrays["inverse"] = np.stack([inverse(s, problem.penalties, r) for s, r in parts])
+    return Readouts(arrays, ridge, pull)
 
 
 def _best_ridge(problem: Problem, shared: Sums, held: Sums) -> float:
-    if not held.rows:
+    if not shared.rows:
         return problem.ridges[len(problem.ridges) // 2]
-    errors = errors_along([(Path(shared, problem.penalties), held)], problem.ridges)
+    path = Path(shared, problem.penalties)
+    if held.rows:
+        errors = errors_along([(path, held)], problem.ridges)
+    else:
+        errors = np.array([path.generalised(ridge) for ridge in problem.ridges])
     return problem.ridges[strongest(errors)]
 
 
@@ -183,8 +219,8 @@ def _solved(
     shared: Sums,
     base: Floats,
     pull: float,
-) -> Arrays:
-    """Return the arrays of a readout: `base` first, then the series' own."""
+) -> tuple[Arrays, list[int]]:
+    """Return the arrays of a readout, `base` first, then the series' own, and whose they are."""
     solved, which = [base], np.zeros(problem.count + 1, np.int64)
     typical = _rms(shared, base, np.ones(base.shape[1]))
     scale = np.tile(typical, (problem.count + 1, 1))
@@ -195,7 +231,8 @@ def _solved(
             own = problem.solve(train.about(base), problem.penalties, pull)
             solved.append(base + own)
         scale[i] = _rms(train, solved[which[i]], typical)
-    return {"readouts": np.stack(solved), "which": which, "scale": scale}
+    arrays = {"readouts": np.stack(solved), "which": which, "scale": scale}
+    return arrays, np.flatnonzero(which).tolist()
 
 
 def _rms(sums: Sums, W: Floats, otherwise: Floats) -> Floats:
