@@ -8,8 +8,9 @@ from scipy.optimize import minimize
 
 from forecast.errors import FitError
 from forecast.models.base import COLD, LEVELS, MEDIAN, History, Setting
+from forecast.models.drawing import matrix
 from forecast.models.echoes import Echoes, features
-from forecast.models.esn import ESNConfig, matrix
+from forecast.models.esn import ESNConfig
 from forecast.models.moves import NORMAL_SIZE, YEAR, coming
 from forecast.models.naive import EWMAConfig
 from forecast.models.naive import fit as fit_naive

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from forecast.errors import FitError
-from forecast.models import esn
+from forecast.models import drawing, esn
 from forecast.models.base import COLD, MEDIAN, History, Setting
-from forecast.models.esn import ESN, ESNConfig, draw, matrix, spectral_radius, states
+from forecast.models.drawing import draw, matrix, spectral_radius
+from forecast.models.esn import ESN, ESNConfig, states
 from forecast.training import reservoir
 from forecast.training.blocks import blocks
-from forecast.training.reservoir import fit, network, penalties, sums
+from forecast.training.reservoir import fit, network, penalties, prior, sums
 from forecast.training.ridge import RIDGES, Path, errors_along, solve
 from forecast.training.run import Run
 
@@ -98,26 +99,53 @@ def test_the_draw_follows_the_seed():
         assert not np.array_equal(once[name], other[name])
 
 
-def test_numba_equals_numpy():
+@pytest.mark.parametrize("inputs", [2, 4, 11])
+@pytest.mark.parametrize("heard", [3, 8])
+def test_numba_equals_numpy(inputs, heard):
     fast = pytest.importorskip("forecast.kernels.reservoir").states
-    arrays = draw(replace(SETTLED, units=70), SETTING, 4)
-    drive = np.random.default_rng(0).normal(0, 3, (200, 70)).astype(np.float32)
-    x = np.random.default_rng(1).uniform(-1, 1, 70).astype(np.float32)
-    W, W_from = arrays["W"][0], arrays["W_from"][0]
+    config = replace(SETTLED, units=70, inputs_per_unit=heard)
+    W, W_from, W_in, u, x = drawn_for(config, inputs)
     for leak in (0.1, 1.0):
-        ours = fast(x, drive, W, W_from, np.float32(leak))
-        np.testing.assert_allclose(ours, states(x, drive, W, W_from, leak), atol=2e-6)
+        ours = fast(x, u, W_in, W, W_from, np.float32(leak))
+        np.testing.assert_allclose(ours, states(x, u @ W_in, W, W_from, leak), atol=2e-6)
 
 
-def test_the_cycle_in_numba_equals_numpy():
+@pytest.mark.parametrize("inputs", [2, 9])
+def test_the_cycle_in_numba_equals_numpy(inputs):
     fast = pytest.importorskip("forecast.kernels.reservoir").cycle_states
-    arrays = draw(replace(SETTLED, units=70, topology="cycle"), SETTING, 4)
-    W, W_from = arrays["W"][0], arrays["W_from"][0]
+    W, W_from, W_in, u, x = drawn_for(replace(SETTLED, units=70, topology="cycle"), inputs)
     assert spectral_radius(W.astype(float), W_from) == pytest.approx(0.8)
-    drive = np.random.default_rng(0).normal(0, 3, (200, 70)).astype(np.float32)
-    x = np.random.default_rng(1).uniform(-1, 1, 70).astype(np.float32)
-    ours = fast(x, drive, W[:, 0], np.float32(0.4))
-    np.testing.assert_allclose(ours, states(x, drive, W, W_from, 0.4), atol=2e-6)
+    ours = fast(x, u, W_in, W[:, 0], np.float32(0.4))
+    np.testing.assert_allclose(ours, states(x, u @ W_in, W, W_from, 0.4), atol=2e-6)
+
+
+@pytest.mark.parametrize("topology", ["sparse", "cycle"])
+@pytest.mark.parametrize("units", [5, 30])
+def test_many_series_abreast_equal_one_after_another(topology, units, monkeypatch):
+    """Also such as begin late, have gaps, or show nothing; in pieces, and more than go abreast."""
+    pytest.importorskip("forecast.kernels.reservoir")
+    monkeypatch.setattr(esn, "LITTLE", 0)
+    monkeypatch.setattr("forecast.models.abreast.MOST", 3)
+    model = network(replace(SETTLED, units=units, topology=topology), SETTING, np.ones(2))
+    z = np.stack([waves(90, k, gaps=0.05 * k) for k in range(5)])
+    z[1, :40], z[3] = np.nan, np.nan
+    clock = np.tile(phases(0, 90), (5, 1, 1))
+    expected = model.absorb(model.start(np.array([0, 0, 0, 0, COLD])), z, clock)["x"]
+    monkeypatch.setattr("forecast.models.abreast.FEWEST", 2)
+    for cuts in ([], [1, 33, 80]):
+        state = model.start(np.array([0, 0, 0, 0, COLD]))
+        for part in np.split(np.arange(90), cuts):
+            state = model.absorb(state, z[:, part], clock[:, part])
+        np.testing.assert_allclose(state["x"], expected, atol=2e-6)
+    assert not state["x"][3].any() and state["x"][1].any()
+
+
+def drawn_for(config: ESNConfig, inputs: int) -> tuple[np.ndarray, ...]:
+    """W, W_from and W_in of a reservoir, strong inputs (200, inputs) and a state."""
+    arrays, rng = draw(config, SETTING, inputs), np.random.default_rng(1)
+    u = rng.normal(0, 3, (200, inputs)).astype(np.float32)
+    x = rng.uniform(-1, 1, config.units).astype(np.float32)
+    return arrays["W"][0], arrays["W_from"][0], arrays["W_in"][0], u, x
 
 
 def test_a_cycle_is_fitted_and_absorbs_in_pieces():
@@ -131,7 +159,7 @@ def test_a_cycle_is_fitted_and_absorbs_in_pieces():
 
 
 def test_a_draw_without_a_spectral_radius_is_refused(monkeypatch):
-    monkeypatch.setattr(esn, "spectral_radius", lambda W, W_from: 0.0)
+    monkeypatch.setattr(drawing, "spectral_radius", lambda W, W_from: 0.0)
     with pytest.raises(FitError, match=r"spectral radius .* cannot be reached") as error:
         draw(SETTLED, SETTING, 4)
     assert "--seed" in error.value.hint
@@ -351,6 +379,82 @@ def test_free_running_feeds_its_own_forecasts():
     state = model.absorb(state, said[None, :1], np.zeros((1, 1, 1)))
     two = direct.predict(state, np.zeros((1, 5, 1))).quantiles[0, 0, MEDIAN]
     assert said[1] == pytest.approx(two)  # the second step is the first one from the first
+
+
+LATER = replace(SETTLED, adapt="yes", ridge=1e-4)
+
+
+def batch_readouts(model: ESN, rows: History, learnt: int) -> list[np.ndarray]:
+    """The readouts of all rows at once, their penalty that of the first `learnt` rows."""
+    whole, out = rows.z.size, []
+    own = History(rows.z, rows.phases, rows.offsets, np.zeros(1, np.int64))
+    for m in range(model.config.reservoirs):
+        total, _ = sums(model, own, m, 0)
+        start = prior(model)
+        first, _ = sums(model, cut(rows, learnt), m, 0)
+        about = total.about(start)
+        G = about.G + first.rows * model.config.ridge * np.diag(penalties(model))
+        out.append(start + np.linalg.solve(G, about.C))
+        assert total.rows > first.rows > 0 and whole > learnt
+    return out
+
+
+def cut(rows: History, count: int) -> History:
+    return History(rows.z[:count], rows.phases[:count], np.array([0, count]), np.zeros(1, np.int64))
+
+
+@pytest.mark.parametrize("setting", [SETTING, COVERED], ids=["plain", "covariates"])
+def test_a_readout_that_learns_on_equals_the_batch(setting):
+    rows = history(np.concatenate([np.full(5, np.nan), waves(500)]))
+    rows = beside(rows) if setting.known else rows
+    model = fit(LATER, setting, cut(rows, 300), Run())
+    state = model.start(np.array([0]))
+    for part in np.split(np.arange(505), [3, 200, 299, 300, 301, 305, 360, 361]):
+        state = model.absorb(state, rows.z[None, part], rows.phases[None, part])
+    expected = batch_readouts(model, rows, 300)
+    for m, W in enumerate(expected):
+        np.testing.assert_allclose(state["weights"][0, m], W, atol=1e-6)
+    once = model.absorb(model.start(np.array([0])), rows.z[None], rows.phases[None])
+    for name, array in once.items():
+        np.testing.assert_allclose(state[name], array, rtol=1e-6, atol=1e-6, err_msg=name)
+    given = rows.phases.shape[1] - len(setting.past)
+    ahead = phases(505, 6)[None] if setting is SETTING else rows.phases[None, 100:106, :given]
+    said = model.predict(state, ahead).quantiles[0, :, MEDIAN]
+    plain = len(expected[0]) - 30
+    arrays = {
+        **model.arrays,
+        "readouts": np.concatenate(
+            [np.mean([W[:plain] for W in expected], axis=0), *(W[plain:] / 2 for W in expected)]
+        )[None],
+    }
+    still = ESN(model.config, setting, arrays).predict(state, ahead).quantiles[0, :, MEDIAN]
+    np.testing.assert_allclose(said, still, atol=1e-6)
+
+
+def test_a_row_without_all_its_targets_is_not_learnt_from():
+    z = waves(400)
+    z[350] = np.nan
+    rows = history(z)
+    model = fit(LATER, SETTING, cut(rows, 300), Run())
+    state = absorbed(model, z)
+    for m, W in enumerate(batch_readouts(model, rows, 300)):
+        np.testing.assert_allclose(state["weights"][0, m], W, atol=1e-6)
+
+
+def test_the_rows_of_the_fit_are_not_learnt_twice():
+    model = fit(LATER, SETTING, history(waves(300), waves(250, 1)), Run())
+    state = absorbed(model, waves(250, 1), 1)
+    np.testing.assert_array_equal(state["weights"], model.start(np.array([1]))["weights"])
+    cold = absorbed(model, waves(250, 1), COLD)
+    assert not np.allclose(cold["weights"], state["weights"])
+    with pytest.raises(ValueError, match="its own forecasts"):
+        ESNConfig(adapt="yes", mode="free")
+
+
+def test_prices_are_not_learnt_on():
+    rows = flat(np.cumsum(np.random.default_rng(0).normal(size=400)))
+    with pytest.raises(FitError, match="stays as it was fitted"):
+        fit(LATER, Setting(horizon=3, difference=True), rows, Run())
 
 
 def test_running_free_hears_what_is_known_ahead():

@@ -5,12 +5,14 @@
 - States of 500 and 1,000 units over 10,000 steps, sparse (8 inputs a unit) and on a cycle, against
   reservoirpy on the same matrices in the fastest of its settings (dense or CSR, 32 or 64 bits).
   Both start from the inputs. Gate: states equal to 1e-5. Bars: 3 times, 10 times on the cycle.
-- 64 reservoirs one after another in numba, against reservoirpy doing the same.
+- 64 series through one reservoir side by side, against one after another by the same code and by
+  reservoirpy, block by block as a model absorbs them. Gate: states equal to 1e-5. Bar: 3 times.
 - The path of 30 ridges from one eigendecomposition, Gram included, against 30 fits of
   scikit-learn's Ridge on the same rows. Gate: coefficients equal to 1e-6. Bar: 20 times.
 
 `of_limit` is the share of what the machine could do: the time to copy, in cache, the bytes that
-a step must touch, over the time of the step. The rivals take turns within every round; seconds are
+a step must touch, or to work out its tanh alone, whichever is longer, over the time of the step.
+The rivals take turns within every round; seconds are
 those of the processor, for the machine may be shared, on one thread (set OMP_NUM_THREADS=1).
 """
 
@@ -26,9 +28,11 @@ from typing import Any
 import numpy as np
 
 from forecast import provenance
-from forecast.kernels.reservoir import cycle_states, states
+from forecast.kernels.reservoir import cycle_states, states, states_abreast
+from forecast.models.abreast import ROWS
 from forecast.models.base import Setting
-from forecast.models.esn import BLOCK, ESNConfig, draw, matrix
+from forecast.models.drawing import draw, matrix
+from forecast.models.esn import BLOCK, ESNConfig
 from forecast.training.ridge import Path as RidgePath
 from forecast.training.ridge import Sums
 
@@ -48,7 +52,8 @@ def main() -> None:
         for kind in ("sparse", "cycle")
         for units in (500, 1000)
     ]
-    rows += [many(500, 64, options.steps // 20, options.rounds), ridges(options.rounds)]
+    rows += [side_by_side(units, 64, options.rounds) for units in (500, 1000)]
+    rows.append(ridges(options.rounds))
     for row in rows:
         row |= {"hardware": provenance.hardware(), "versions": provenance.versions()}
         row["commit"] = provenance.commit()
@@ -73,27 +78,52 @@ def reservoir(kind: str, units: int, steps: int, rounds: int) -> dict[str, Any]:
         "us_a_step": round(1e6 * seconds["forecast"] / steps, 3),
         "reservoirpy_us_a_step": round(1e6 * seconds[best] / steps, 3), "setting": best,
         "times_as_fast": round(seconds[best] / seconds["forecast"], 1),
-        "of_limit": round(copying(4 * units * (weights + 2)) * steps / seconds["forecast"], 2),
+        "of_limit": round(limit(units, weights) * steps / seconds["forecast"], 2),
         "largest_difference": worst, "bar": 3 if kind == "sparse" else 10,
     }  # fmt: skip
 
 
-def many(units: int, count: int, steps: int, rounds: int) -> dict[str, Any]:
-    """Return the row of many reservoirs."""
-    arrays, inputs = drawn("sparse", units, count), series(steps)
-    rival = [reservoirpy_settings(arrays, inputs, m)["csr 64 bit"] for m in range(count)]
-    seconds = timed(
-        {
-            "forecast": lambda: [run("sparse", arrays, m, inputs) for m in range(count)][-1],
-            "reservoirpy": lambda: [each() for each in rival][-1],
-        },
-        rounds,
-    )
+def side_by_side(units: int, count: int, rounds: int, steps: int = 512) -> dict[str, Any]:
+    """Return the row of many series through one reservoir; 512 steps are two blocks of a model."""
+    arrays, leak = drawn("sparse", units, 1), np.full((steps, count), LEAK, np.float32)
+    W, W_from, W_in = (arrays[name][0] for name in ("W", "W_from", "W_in"))
+    u = np.random.default_rng(1).normal(size=(steps, INPUTS, count)).astype(np.float32)
+    u[:, 0] = 1.0
+    each = [np.ascontiguousarray(u[..., n]) for n in range(count)]
+    rivals = reservoirpy_settings(arrays, each[0])
+    best = min(("csr 64 bit", "csr 32 bit"), key=timed(rivals, 1).__getitem__)
+    node = rivals[best].node
+
+    def abreast() -> np.ndarray:
+        x = np.zeros((units, count), np.float32)
+        for at in range(0, steps, ROWS):
+            part = slice(at, at + ROWS)
+            x = states_abreast(x, u[part], W_in, W, W_from, leak[part])[-1]
+        return x.T
+
+    def apart() -> np.ndarray:
+        last = np.zeros((count, units), np.float32)
+        for n, inputs in enumerate(each):
+            for at in range(0, steps, BLOCK):
+                last[n] = states(last[n], inputs[at : at + BLOCK], W_in, W, W_from, leak[0, 0])[-1]
+        return last
+
+    def reservoirpy() -> np.ndarray:
+        return np.stack([Run(node, inputs[:, 1:])()[-1] for inputs in each])
+
+    worst = max(float(np.abs(abreast() - other()).max()) for other in (apart, reservoirpy))
+    assert worst < 1e-5, f"states differ by {worst}"
+    work = {"abreast": abreast, "apart": apart, "reservoirpy": reservoirpy}
+    seconds = {name: took / (steps * count) for name, took in timed(work, rounds).items()}
     return {
-        "what": f"{count} reservoirs one after another", "units": units, "steps": steps,
-        "rounds": rounds, "seconds": round(seconds["forecast"], 4),
-        "reservoirpy_seconds": round(seconds["reservoirpy"], 4),
-        "times_as_fast": round(seconds["reservoirpy"] / seconds["forecast"], 1),
+        "what": f"{count} series side by side", "units": units, "steps": steps, "rounds": rounds,
+        "us_a_step": round(1e6 * seconds["abreast"], 3),
+        "apart_us_a_step": round(1e6 * seconds["apart"], 3),
+        "reservoirpy_us_a_step": round(1e6 * seconds["reservoirpy"], 3), "setting": best,
+        "times_as_fast_as_apart": round(seconds["apart"] / seconds["abreast"], 1),
+        "times_as_fast": round(seconds["reservoirpy"] / seconds["abreast"], 1),
+        "of_limit": round(tanh(units) / seconds["abreast"], 2),
+        "largest_difference": worst, "bar": 3,
     }  # fmt: skip
 
 
@@ -143,49 +173,43 @@ def series(steps: int) -> np.ndarray:
 
 
 def run(kind: str, arrays: dict[str, Any], m: int, inputs: np.ndarray) -> np.ndarray:
-    """Return our states (T, R) of reservoir `m`, block by block as `ESN.absorb` makes them."""
-    W_in, W = arrays["W_in"][m].astype(np.float64), arrays["W"][m]
+    """Return our states (T, R) of reservoir `m`."""
+    W_in, W = arrays["W_in"][m], arrays["W"][m]
     W_from, leak = arrays["W_from"][m], np.float32(LEAK)
-    out = np.empty((len(inputs), len(W)), np.float32)
-    x = np.zeros(len(W), np.float32)
-    for begin in range(0, len(inputs), BLOCK):
-        drive = (inputs[begin : begin + BLOCK] @ W_in).astype(np.float32)
-        if kind == "cycle":
-            part = cycle_states(x, drive, W[:, 0], leak)
-        else:
-            part = states(x, drive, W, W_from, leak)
-        out[begin : begin + BLOCK], x = part, part[-1]
-    return out
+    u, x = inputs.astype(np.float32), np.zeros(len(W), np.float32)
+    if kind == "cycle":
+        return np.asarray(cycle_states(x, u, W_in, W[:, 0], leak))
+    return np.asarray(states(x, u, W_in, W, W_from, leak))
 
 
-def reservoirpy_settings(
-    arrays: dict[str, Any], inputs: np.ndarray, m: int = 0
-) -> dict[str, Callable[[], np.ndarray]]:
-    """Return reservoirpy's run of reservoir `m` in each setting."""
+class Run:
+    """A run of a node of reservoirpy over `inputs`, from the zero state."""
+
+    def __init__(self, node: Any, inputs: np.ndarray) -> None:
+        self.node, self.inputs = node, inputs.astype(node.dtype)
+
+    def __call__(self) -> np.ndarray:
+        """Return the states (T, R)."""
+        self.node.reset()
+        return np.asarray(self.node.run(self.inputs))
+
+
+def reservoirpy_settings(arrays: dict[str, Any], inputs: np.ndarray) -> dict[str, Run]:
+    """Return reservoirpy's run of the first reservoir in each setting."""
     from scipy.sparse import csr_matrix
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from reservoirpy.nodes import Reservoir
-    dense = matrix(arrays["W"][m], arrays["W_from"][m])
+    dense = matrix(arrays["W"][0], arrays["W_from"][0])
     found = {}
     for bits, kind in (("64 bit", np.float64), ("32 bit", np.float32)):
-        W_in, u = arrays["W_in"][m].T.astype(kind), inputs[:, 1:].astype(kind)
+        W_in = arrays["W_in"][0].T.astype(kind)
         for name, W in (("csr", csr_matrix(dense.astype(kind))), ("dense", dense.astype(kind))):
             node = Reservoir(W=W, Win=W_in[:, 1:], bias=W_in[:, 0], lr=LEAK, dtype=kind)
-            found[f"{name} {bits}"] = fresh(node, u)
+            found[f"{name} {bits}"] = Run(node, inputs[:, 1:])
+            node.run(found[f"{name} {bits}"].inputs[:2])
     return found
-
-
-def fresh(node: Any, inputs: np.ndarray) -> Callable[[], np.ndarray]:
-    """Return a run of `node` over `inputs` from the zero state."""
-
-    def work() -> np.ndarray:
-        node.reset()
-        return np.asarray(node.run(inputs))
-
-    node.run(inputs[:2])
-    return work
 
 
 def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -197,6 +221,24 @@ def timed(work: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
             each()
             times[name].append(time.process_time() - began)
     return {name: median(seconds[1:]) for name, seconds in times.items()}
+
+
+def limit(units: int, weights: int) -> float:
+    """Return the seconds that a step must take: to touch its bytes, or for its tanh alone."""
+    return max(copying(4 * units * (weights + 2)), tanh(units))
+
+
+def tanh(units: int, times: int = 2000) -> float:
+    """Return the seconds in which tanh of as many numbers as there are units is worked out."""
+    x = np.zeros(units, np.float32)
+    W_in, none = np.ones((1, units), np.float32), np.zeros(units, np.float32)
+    inputs = np.ones((times, 1), np.float32)
+    best = np.inf
+    for _ in range(5):
+        began = time.process_time()
+        cycle_states(x, inputs, W_in, none, np.float32(1))
+        best = min(best, time.process_time() - began)
+    return best / times
 
 
 def copying(size: int, times: int = 20_000) -> float:

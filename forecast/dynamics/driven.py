@@ -10,8 +10,9 @@ from forecast.errors import DataError, UsageError
 from forecast.forecaster import Forecaster
 from forecast.models import returns
 from forecast.models.base import COLD, Floats
+from forecast.models.drawing import matrix
 from forecast.models.echoes import Echoes
-from forecast.models.esn import ESN, matrix
+from forecast.models.esn import ESN
 from forecast.models.inputs import calendar, input_sizes, window
 from forecast.models.recurrent import Recurrent, context, level_rows, segment
 from forecast.transform import scales

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.models.base import Arrays, Floats, Prediction, Setting, State, known
-from forecast.models.esn import BLOCK, ESN, ESNConfig, joined, states, worthwhile_kernels
+from forecast.models.esn import BLOCK, ESN, ESNConfig, Parts, joined, run, worthwhile_kernels
 from forecast.models.moves import FAR, Moves, coming
 from forecast.models.returns import walked
 
@@ -26,8 +26,14 @@ Singles = NDArray[np.float32]
 
 
 def build(config: ESNConfig, setting: Setting, arrays: Arrays) -> "ESN | Echoes":
-    """Return the network that `setting` asks for: `Echoes` on prices, else `ESN`."""
-    return (Echoes if setting.difference else ESN)(config, setting, arrays)
+    """Return the network asked for: `Echoes` on prices, else `ESN`, or one that learns on."""
+    if setting.difference:
+        return Echoes(config, setting, arrays)
+    if config.adapt == "yes":
+        from forecast.models.adaptation import Adaptive
+
+        return Adaptive(config, setting, arrays)
+    return ESN(config, setting, arrays)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +76,13 @@ class Echoes:
 
     def driven(self, x: Singles, u: Singles) -> Singles:
         """Return the states (T, M, R) that follow `x` (M, R) over inputs u (T, F)."""
-        W, W_from, W_in = self._whole
-        # In double precision, so that a row's drive does not depend on how many rows come along.
-        drive = (W_in[0] + u.astype(np.float64) @ W_in[1:]).astype(np.float32)
         kernels = worthwhile_kernels(len(u) * x.size)
-        step = states if kernels is None else kernels.states
-        out = step(x.ravel(), drive, W, W_from, np.float32(self.config.leak_rate))
-        return np.asarray(out).reshape(len(u), *x.shape)
+        inputs = np.concatenate([np.ones((len(u), 1), np.float32), u], axis=1)
+        out = run(x.ravel(), inputs, self._whole, self.config.leak_rate, kernels)
+        return out.reshape(len(u), *x.shape)
 
     @cached_property
-    def _whole(self) -> tuple[Singles, NDArray[np.int32], Floats]:
+    def _whole(self) -> Parts:
         return joined(self.arrays)
 
     def predict(self, state: State, phases: Floats) -> Prediction:

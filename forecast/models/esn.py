@@ -10,9 +10,8 @@ Jaeger (2001), "The echo state approach to analysing and training recurrent neur
 spectral radius of each W is set exactly; each unit hears `inputs_per_unit` others. The clock is
 fed strongly enough to gate units, so that a reservoir answers differently by hour and weekday.
 Covariates reach the readout as those of `linear` do, the known ones of every step ahead among
-them. The forecast is the mean of those of M reservoirs, each with a readout of its own. A missing
-value enters as the memory fills it; rows before the first observation leave x = 0.
-
+them. The forecast is the mean of those of M reservoirs, each with its own readout. A missing value
+enters as the memory fills it; rows before the first observation leave x = 0.
 Shapes: N series, T rows, M reservoirs, R units, K inputs per unit, U inputs, H horizon.
 """
 
@@ -25,8 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.errors import FitError
-from forecast.models import free_running
+from forecast.models import abreast, free_running
 from forecast.models.base import MEDIAN, Arrays, Floats, Prediction, Setting, State
 from forecast.models.linear import Linear, check, fourier
 from forecast.models.outside import Outside, next_step
@@ -35,8 +33,9 @@ WASHOUT = 100
 
 LITTLE = 3_000_000  # units times rows that NumPy carries while numba loads
 BLOCK = 256  # rows whose states are held at once
-SMALLEST = 1e-6  # spectral radius of drawn weights that can still be scaled
+WORDS = {"topology": ("sparse", "cycle"), "mode": ("direct", "free"), "adapt": ("no", "yes")}
 Singles = NDArray[np.float32]
+Parts = tuple[Singles, NDArray[np.int32], Singles]  # W, W_from, W_in of a reservoir
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,15 @@ class ESNConfig:
     harmonics: int = 20  # of the longest season, in the readout
     shrink: float = -1.0  # of the mean to the random walk on prices; below 0: chosen
     mode: str = "direct"  # a readout for each step ahead; or free: fed with its own forecasts
+    adapt: str = "no"  # yes: the readout goes on learning from every row, by least squares
 
     def __post_init__(self) -> None:
         check(self)
-        if self.topology not in ("sparse", "cycle"):
-            raise ValueError("topology takes sparse or cycle")
-        if self.mode not in ("direct", "free"):
-            raise ValueError("mode takes direct or free")
+        for name, words in WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name} takes {' or '.join(words)}")
+        if self.adapt == "yes" and self.mode == "free":
+            raise ValueError("adapt=yes would learn from its own forecasts in mode=free")
         if min(self.units, self.reservoirs, self.inputs_per_unit) < 1:
             raise ValueError("units, reservoirs and inputs_per_unit must be at least 1")
         if not 0 <= self.leak_rate <= 1:
@@ -102,6 +103,9 @@ class ESN(Linear):
         """Carry `state` over rows `z` (N, T) by (1)."""
         after, rows, seen = self.memory.absorb(state, z)
         kernels = worthwhile_kernels(z.size * self.arrays["W"][..., 0].size)
+        if kernels is not None and len(z) >= abreast.FEWEST:
+            after["x"] = abreast.carry(self, state, rows, seen, phases, kernels)
+            return after | self.outside.absorb(state, phases)
         for i in range(len(z)):
             for inputs in self.passes(state, i, rows[i], seen[i], phases[i]):
                 after["x"][i] = self._carry(after["x"][i], inputs, kernels)
@@ -111,14 +115,19 @@ class ESN(Linear):
         self, state: State, i: int, rows: Floats, seen: NDArray[np.int64], phases: Floats
     ) -> Iterator[Floats]:
         """Yield the inputs (B, U + 1) of the rows (T,) of series `i`, from its first value on."""
-        first = int(np.count_nonzero(seen == 0))
-        for begin in range(first, len(rows), BLOCK):
-            part = slice(begin, begin + BLOCK)
-            ring = np.concatenate([state["ring"][i], rows[:begin]])[-self.memory.size :]
-            windows = self.memory.windows(ring, rows[part], seen[part])
-            number = np.repeat(state["series"][i], len(windows))
-            centred, _, _ = self.centre(windows, seen[part], number)
-            yield self.inputs(centred, phases[part])
+        for begin in range(int(np.count_nonzero(seen == 0)), len(rows), BLOCK):
+            yield self.heard(state, i, rows, seen, phases, slice(begin, begin + BLOCK))
+
+    def heard(
+        self, state: State, i: int, rows: Floats, seen: NDArray[np.int64], phases: Floats, at: slice
+    ) -> Floats:
+        """Return the inputs (B, U + 1) of the rows `at` among those (T,) of series `i`."""
+        before = rows[max(at.start - self.memory.size, 0) : at.start]
+        ring = np.concatenate([state["ring"][i], before])[-self.memory.size :]
+        windows = self.memory.windows(ring, rows[at], seen[at])
+        number = np.repeat(state["series"][i], len(windows))
+        centred, _, _ = self.centre(windows, seen[at], number)
+        return self.inputs(centred, phases[at])
 
     def predict(self, state: State, phases: Floats) -> Prediction:
         """Forecast directly, or by running free; the spread is that of the direct forecast."""
@@ -150,14 +159,11 @@ class ESN(Linear):
         """Return the last states (M, R) that follow `x` (M, R) over `inputs` (T, U + 1)."""
         if kernels is not None and self.config.topology == "cycle":
             return np.stack([self.drive(m, each, inputs)[-1] for m, each in enumerate(x)])
-        W, W_from, W_in = self.whole
-        drive = (inputs @ W_in).astype(np.float32)
-        leak = np.float32(self.config.leak_rate)
-        step = states if kernels is None else kernels.states
-        return np.asarray(step(x.ravel(), drive, W, W_from, leak)[-1].reshape(x.shape))
+        last = run(x.ravel(), inputs, self.whole, self.config.leak_rate, kernels)[-1]
+        return np.asarray(last.reshape(x.shape))
 
     @cached_property
-    def whole(self) -> tuple[Singles, NDArray[np.int32], Floats]:
+    def whole(self) -> Parts:
         """All reservoirs as one, see `joined`."""
         return joined(self.arrays)
 
@@ -179,18 +185,19 @@ class ESN(Linear):
 
     def drive(self, m: int, x: Singles, inputs: Floats) -> Singles:
         """Return the states (T, R) of reservoir `m`, from `x` (R,) over `inputs` (T, U + 1)."""
-        # In double precision, so that a row's drive does not depend on how many rows come along.
-        drive = (inputs @ self.arrays["W_in"][m].astype(np.float64)).astype(np.float32)
-        W, W_from = self.arrays["W"][m], self.arrays["W_from"][m]
-        kernels, leak = reservoir_kernels(), np.float32(self.config.leak_rate)
-        if kernels is None:
-            return states(x, drive, W, W_from, self.config.leak_rate)
-        if self.config.topology == "cycle":
-            return np.asarray(kernels.cycle_states(x, drive, W[:, 0], leak))
-        return np.asarray(kernels.states(x, drive, W, W_from, leak))
+        kernels = reservoir_kernels()
+        if kernels is not None and self.config.topology == "cycle":
+            W, _, W_in = self.parts(m)
+            leak, u = np.float32(self.config.leak_rate), inputs.astype(np.float32)
+            return np.asarray(kernels.cycle_states(x, u, W_in, W[:, 0], leak))
+        return run(x, inputs, self.parts(m), self.config.leak_rate, kernels)
+
+    def parts(self, m: int) -> Parts:
+        """Return W (R, K), W_from (R, K) and W_in (U + 1, R) of reservoir `m`."""
+        return self.arrays["W"][m], self.arrays["W_from"][m], self.arrays["W_in"][m]
 
 
-def joined(arrays: Arrays) -> tuple[Singles, NDArray[np.int32], Floats]:
+def joined(arrays: Arrays) -> Parts:
     """Return all reservoirs as one of M R units, in which no unit hears another reservoir's.
 
     `W` and `W_from` (M R, K), `W_in` (U + 1, M R).
@@ -198,8 +205,19 @@ def joined(arrays: Arrays) -> tuple[Singles, NDArray[np.int32], Floats]:
     W, W_from, W_in = (arrays[name] for name in ("W", "W_from", "W_in"))
     M, R, K = W.shape
     first = R * np.arange(M, dtype=np.int32)[:, None, None]
-    wide = W_in.transpose(1, 0, 2).reshape(-1, M * R).astype(np.float64)
+    wide = np.ascontiguousarray(W_in.transpose(1, 0, 2).reshape(-1, M * R))
     return W.reshape(M * R, K), (W_from + first).reshape(M * R, K), wide
+
+
+def run(x: Singles, inputs: NDArray[Any], parts: Parts, leak_rate: float, kernels: Any) -> Singles:
+    """Return the states (T, R) that follow `x` (R,) over `inputs` (T, U + 1) by (1)."""
+    W, W_from, W_in = parts
+    leak = np.float32(leak_rate)
+    if kernels is None:
+        # In double precision, so that a row's drive does not depend on how many rows come along.
+        drive = inputs.astype(np.float64) @ W_in.astype(np.float64)
+        return states(x, drive.astype(np.float32), W, W_from, leak)
+    return np.asarray(kernels.states(x, inputs.astype(np.float32), W_in, W, W_from, leak))
 
 
 def states(
@@ -232,65 +250,3 @@ def reservoir_kernels() -> Any:
         warnings.warn(f"numba does not load ({error}): reservoirs run slowly", stacklevel=2)
         return None
     return fast
-
-
-def draw(config: ESNConfig, setting: Setting, inputs: int) -> Arrays:
-    """Draw `W`, `W_from` and `W_in` for `inputs` inputs, [1; u], from the setting's seed."""
-    drawn = [
-        reservoir(config, np.random.default_rng([setting.seed, m]))
-        for m in range(config.reservoirs)
-    ]
-    scale = input_scales(config, setting, inputs)
-    W_in = [
-        np.random.default_rng([setting.seed, m, 1]).uniform(-1, 1, (inputs, config.units))
-        for m in range(config.reservoirs)
-    ]
-    return {
-        "W": np.stack([W for W, _ in drawn]).astype(np.float32),
-        "W_from": np.stack([W_from for _, W_from in drawn]).astype(np.int32),
-        "W_in": (np.stack(W_in) * scale[:, None]).astype(np.float32),
-    }
-
-
-def input_scales(config: ESNConfig, setting: Setting, inputs: int) -> Floats:
-    """Return the scale (U + 1,) of each of [1; u]."""
-    scale = np.full(inputs, 0.3)
-    values = 1 + len(setting.seasons)
-    scale[1 : 1 + values] = config.input_scale
-    if setting.seasons:
-        scale[1 + values :][: 2 * min(2, setting.seasons[0] // 2)] = config.clock_scale
-    return scale
-
-
-def reservoir(config: ESNConfig, rng: "np.random.Generator") -> tuple[Floats, NDArray[np.int64]]:
-    """Return weights and places (R, K) of a reservoir whose spectral radius is the config's.
-
-    Every unit hears at least one, so the graph has a cycle and no draw is nilpotent. On a simple
-    cycle (Rodan and Tino 2011) all weights are the radius. Raises FitError where the draw's own
-    radius is too small to be scaled.
-    """
-    R, K = config.units, min(config.inputs_per_unit, config.units)
-    if config.topology == "cycle":
-        return np.full((R, 1), config.spectral_radius), (np.arange(R)[:, None] - 1) % R
-    W_from = np.stack([rng.choice(R, K, replace=False) for _ in range(R)])
-    W = rng.standard_normal((R, K))
-    own = spectral_radius(W, W_from)
-    if own < SMALLEST:
-        raise FitError(
-            f"spectral radius {config.spectral_radius:g} cannot be reached: the weights drawn for "
-            f"{R:,} units that hear {K} each have the radius {own:.1g}",
-            hint="draw others: `--seed 1`, or more of them: `--set inputs_per_unit=8`",
-        )
-    return W * (config.spectral_radius / own), W_from
-
-
-def spectral_radius(W: Floats, W_from: NDArray[np.int64]) -> float:
-    """Return the largest modulus of the eigenvalues of the matrix given by `W`, `W_from` (R, K)."""
-    return float(np.abs(np.linalg.eigvals(matrix(W, W_from))).max())
-
-
-def matrix(W: Floats, W_from: NDArray[np.int64]) -> Floats:
-    """Return the dense (R, R) matrix with `W` (R, K) at columns `W_from` (R, K)."""
-    dense = np.zeros((len(W), len(W)), W.dtype)
-    np.add.at(dense, (np.arange(len(W))[:, None], W_from), W)
-    return dense

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from forecast.kernels.reservoir import states_on_device
 from forecast.models.base import Floats, History
-from forecast.models.esn import ESN, matrix
+from forecast.models.drawing import matrix
+from forecast.models.esn import ESN
 from forecast.training.blocks import Block, blocks
 from forecast.training.linear import direct
 from forecast.training.reservoir import prior

@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 
 from forecast.errors import FitError
 from forecast.models.base import LEVELS, MEDIAN, Arrays, Floats, History, Setting
+from forecast.models.drawing import draw
 from forecast.models.echoes import Echoes, features
-from forecast.models.esn import ESNConfig, draw
+from forecast.models.esn import ESNConfig
 from forecast.models.moves import FAR, NORMAL_SIZE, Moves, coming
 from forecast.training.run import Run
 from forecast.training.shown import shown, shrink, variances
@@ -60,6 +61,8 @@ def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> Echo
     if config.mode == "free":
         raise FitError("free running is for values; on prices the readout is direct",
                        hint="leave `mode` out")  # fmt: skip
+    if config.adapt == "yes":
+        raise FitError("on prices the readout stays as it was fitted", hint="leave `adapt` out")
     leak, radius = config.leak_rate or DYNAMICS[0], config.spectral_radius or DYNAMICS[1]
     config = replace(config, leak_rate=leak, spectral_radius=radius)
     variance = variances(history)

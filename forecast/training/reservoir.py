@@ -10,11 +10,13 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.errors import FitError
 from forecast.models.base import Arrays, Floats, History, Setting
-from forecast.models.echoes import Echoes
-from forecast.models.esn import ESN, ESNConfig, draw
+from forecast.models.drawing import draw
+from forecast.models.echoes import Echoes, build
+from forecast.models.esn import ESN, ESNConfig
 from forecast.models.linear import Readout
 from forecast.models.outside import Outside
 from forecast.training import echoes
@@ -50,7 +52,10 @@ def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> "ESN
         learnt.append(readouts(problem, config.ridge, config.pull))
         config = replace(config, ridge=learnt[0].ridge, pull=learnt[0].pull)
         run.progress("esn", (m + 1) / config.reservoirs, f"ridge {config.ridge:.0e}")
-    return ESN(config, setting, {**model.arrays, **_mean(learnt, config.units)})
+    arrays = {**model.arrays, **_mean(learnt, config.units)}
+    if config.adapt == "yes":
+        arrays |= _starts(learnt) | {"until": _until(config, setting, history)}
+    return build(config, setting, arrays)
 
 
 def _check_washout(config: ESNConfig, history: History) -> None:
@@ -98,6 +103,8 @@ def footprint(config: ESNConfig, setting: Setting, history: History) -> float:
     width, M = plain + config.units, config.reservoirs
     own = 1 + int((history.rows > width).sum()) * (len(history) > 1)
     readouts = 2 * 8 * own * M * width * H
+    if config.adapt == "yes":  # what each readout starts from, and every series' own
+        readouts += 8 * (own + 2 * len(history)) * M * width * (width + H)
     states = 2 * 4 * len(history) * M * config.units
     return float(6 * 8 * width**2 + ROOM + readouts + states)
 
@@ -156,6 +163,7 @@ def _problem(model: ESN, history: History, sums: Gather) -> Problem:
         penalties=penalties(model),
         prior=prior(model),
         ridges=ridges(model.setting),
+        inverses=model.config.adapt == "yes",
     )
 
 
@@ -191,3 +199,22 @@ def _mean(learnt: list[Readouts], units: int) -> Arrays:
         "which": learnt[0].arrays["which"],
         "scale": np.mean([part.arrays["scale"] for part in learnt], axis=0),
     }
+
+
+def _starts(learnt: list[Readouts]) -> Arrays:
+    """Return what adaptation starts from: weights (K, M, P, H) and inverse (K, M, P, P)."""
+    both = [(part.arrays["readouts"], part.arrays["inverse"]) for part in learnt]
+    weights, inverses = (np.stack(each, axis=1) for each in zip(*both, strict=True))
+    return {"weights": weights, "inverse": inverses}
+
+
+def _until(config: ESNConfig, setting: Setting, history: History) -> NDArray[np.int64]:
+    """Return how many rows (N + 1,) of each series were learnt from, since its first value.
+
+    A series that was not in the fit is learnt from once the washout is over.
+    """
+    until = np.full(len(history) + 1, config.skipped + setting.horizon)
+    for i in range(len(history)):
+        observed = np.isfinite(history.z[history.training(i)])
+        until[i] = len(observed) - int(observed.argmax()) if observed.any() else 0
+    return until
