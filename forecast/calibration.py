@@ -5,12 +5,12 @@
     q_p' = q_p - s c,  q_(1-p)' = q_(1-p) + s c,  then sorted away from the median            (3)
 
 A probability P is raised to P' = 2 F(t(1/2 + P/2)) - 1, F the normal distribution, t the quantile
-of Student's with m - 1 degrees of freedom, m the windows that do not overlap: those that share
-their truth say little new, so a short hold-out asks for wider intervals. `s` is the model's own
-scale of its errors, so that a spread that breathes keeps breathing. The median is left alone, and
-so is the model's own skew: held-back windows are too few to learn one. A series with n windows
-uses (n c_i + k c) / (n + k), c over all series: one with few windows leans on the others. Romano,
-Patterson, Candes (2019), "Conformalized quantile regression".
+of Student's with m - 1 degrees of freedom, m the windows whose errors are new, a horizon or a
+season apart: those between say little, so a short hold-out asks for wider intervals. `s` is the
+model's own scale of its errors, so that a spread that breathes keeps breathing. The median is left
+alone, and so is the model's own skew: held-back windows are too few to learn one. A series with n
+windows uses (n c_i + k c) / (n + k), c over all series: one with few windows leans on the others.
+Romano, Patterson, Candes (2019), "Conformalized quantile regression".
 
 Shapes: V windows, N series, H horizon, Q levels, P = (Q - 1) / 2 pairs of levels.
 """
@@ -70,7 +70,7 @@ def none(horizon: int) -> Calibration:
 def learn(quantiles: Floats, scale: Floats, truth: Floats, overlap: int = 1) -> Calibration:
     """Learn from windows: quantiles (V, N, H, Q), scale and truth (V, N, H), NaN where missing.
 
-    `overlap` is how many windows in a row share rows of their truth.
+    `overlap` is how many windows in a row err alike, since they share most of what they forecast.
     """
     low, high = quantiles[..., :MEDIAN], quantiles[..., :MEDIAN:-1]  # (V, N, H, P)
     y = truth[..., None]

@@ -170,7 +170,8 @@ class _Work:
     def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:
         """Return the calibration, and on prices the skill, of forecasts over held-back rows."""
         prices, (quantiles, scale, truth) = self.setting.difference, self.replayed(model, held)
-        overlap = -(-self.setting.horizon // self.stride(held))
+        new = min((self.setting.horizon, *self.setting.seasons[:1]))  # a season on, errors are new
+        overlap = -(-new // self.stride(held))
         if prices and self.kind.spreads:  # one spell of the market would only bend them
             adjustment = calibration.none(self.setting.horizon)
         else:
