@@ -1,6 +1,6 @@
 """How values enter a model and leave it: scale, log, and whether changes are modelled.
 
-    z = y / scale, or log(y / scale), missing where y / scale < FLOOR
+    z = y / scale, or log(y / scale), missing where y / scale < FLOOR, on prices where y <= 0
 
 The scale of a series is a power of two near its mean size, so that dividing by it is exact.
 `diff` and `log-diff` hand the model the same z and tell it to model the changes.
@@ -17,6 +17,7 @@ from forecast.errors import UsageError
 
 Floats = NDArray[np.float64]
 Name = Literal["none", "log", "diff", "log-diff"]
+FAULTS = 0.005  # share of prices that may be zero or negative, as faults
 FLOOR = 0.03  # of the scale: a reading below it is taken for a fault of the meter
 
 
@@ -42,6 +43,8 @@ class Transform:
         scaled = y / scale
         if not self.log:
             return scaled
+        if self.difference:  # a price may fall as far as it likes
+            return np.log(np.where(scaled > 0, scaled, np.nan))
         faulty = np.nan_to_num(scaled) < FLOOR
         return np.log(np.where(faulty, np.nan, scaled))
 
@@ -83,7 +86,11 @@ def choose(panel: Panel, name: str = "auto") -> Transform:
         asked = Transform(name)  # type: ignore[arg-type]
         return replace(asked, reason=asked.reason + _lost(panel)) if asked.log else asked
     if looks_like_prices(panel):
-        return Transform("log-diff", "positive, no season, near a random walk: taken for prices")
+        faults = int(np.count_nonzero(panel.values <= 0))
+        rows = "one row, which counts" if faults == 1 else f"{faults:,} rows, which count"
+        but = f" but for {rows} as missing" if faults else ""
+        reason = f"positive{but}, no season, near a random walk: taken for prices"
+        return Transform("log-diff", reason)
     if _far_from_zero(panel):
         return Transform("log", "positive and well away from zero")
     return Transform("none", "values reach zero or change sign")
@@ -102,8 +109,9 @@ def _lost(panel: Panel) -> str:
 def looks_like_prices(panel: Panel) -> bool:
     """Return whether most series are positive, without a season, and near a random walk.
 
-    Near a random walk: changes of the logarithm are nearly uncorrelated (within three standard
-    errors plus 0.1) at lag 1 and at the first season, and small beside the spread of the level.
+    A few zeros and negative values are faults of the data. Near a random walk: changes of the
+    logarithm are nearly uncorrelated (within three standard errors plus 0.1) at lag 1 and at the
+    first season, and small beside the spread of the level.
     """
     sample = np.linspace(0, len(panel) - 1, min(len(panel), 50)).astype(int)
     votes = [_is_price(panel.series(i), panel.clock.seasons) for i in sample]
@@ -112,7 +120,11 @@ def looks_like_prices(panel: Panel) -> bool:
 
 def _is_price(y: Floats, seasons: tuple[int, ...]) -> bool:
     y = y[~np.isnan(y)]
-    if len(y) < 30 or y.min() <= 0:
+    faults = np.count_nonzero(y <= 0)
+    if faults > FAULTS * len(y):
+        return False
+    y = y[y > 0]
+    if len(y) < 30:
         return False
     z = np.log(y)
     change = np.diff(z)

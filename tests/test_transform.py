@@ -72,3 +72,17 @@ def test_most_series_decide_whether_they_are_prices():
     assert not looks_like_prices(panel(prices(), daily_load(seed=1), daily_load()))
     assert not looks_like_prices(panel([1.0, 2.0, 3.0]))
     assert not looks_like_prices(panel(np.full(200, 5.0)))
+
+
+def test_a_zero_or_negative_price_is_a_fault_and_no_price_is_too_low():
+    rng = np.random.default_rng(4)
+    y = 50 * np.exp((0.01 * rng.normal(size=900)).cumsum())
+    y[300], y[301] = 0, -3
+    clock = Clock("trading", unit="D")
+    found = choose(assemble(["a"], [y], [0], clock))
+    assert found.name == "log-diff"
+    assert "positive but for 2 rows, which count as missing" in found.reason
+    z = found.forward(np.array([0.0, -3.0, 1e-3, 64.0]), 64.0)
+    np.testing.assert_allclose(z, [np.nan, np.nan, np.log(1e-3 / 64), 0.0])
+    y[::100] = 0
+    assert choose(assemble(["a"], [y], [0], clock)).name != "log-diff"
