@@ -70,7 +70,7 @@ def run(
     mae, mse = _naive_errors(panel, plan.counts[0], season)
     if prices and options.get("transform", "auto") in ("auto", "log-diff"):
         if said := sessions.told(panel):
-            resources.tell(f"taken {said}")
+            resources.tell(said)
         panel = sessions.derive(panel)  # whole, as a cutoff of a series may be the past of another
     work = _Work(panel, plan, task, options, resources, storage, mae, chosen)
     return Benchmark(

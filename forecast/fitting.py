@@ -106,7 +106,7 @@ def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Pa
     if shape.name != "log-diff" or not kind.covariates:
         return panel
     if said := sessions.told(panel):
-        run.tell(f"taken {said}")
+        run.tell(said)
     if kind.spreads:
         return sessions.derive(panel)
     return sessions.without_market(sessions.derive(panel, sessions.recognised(panel)))

@@ -348,6 +348,11 @@ def test_the_verdict_is_said_in_every_format():
     text = markdown.leaderboard(bench)
     assert "### What the forecasts of prices are worth" in text
     assert text.count("| WQL/ewma |") == 1
+    assert "| Model | all | 1971 | " in text or "| Model | all | calm | usual | wild |" in text
+    narrow = report.terminal(bench, 70)
+    assert all(len(line) <= 70 for line in narrow.splitlines())
+    assert "WQL/ewma" in narrow
+    assert "usual" in narrow
     page = html.page([("prices", bench)])
     assert "What the forecasts of prices are worth" in page
     found = json.loads(data.to_json(bench))["verdict"]

@@ -45,11 +45,11 @@ def recognised(panel: Panel) -> dict[str, tuple[str, ...]]:
 
 def told(panel: Panel) -> str:
     """Say what is made of the columns of a panel, empty where nothing is."""
-    made = {RANGE: "the day's range", GAP: "the gap overnight", VOLUME: "volume about its usual"}
+    made = {RANGE: "the day's range", GAP: "the gap overnight", VOLUME: "its change"}
     found = recognised(panel)
     said = [f"{' and '.join(columns)} as {made[name]}" for name, columns in found.items()]
     said += [f"{name} not at all, as one end is no range" for name in _lone(panel, found)]
-    return f"on prices {', '.join(said)}" if said else ""
+    return f"prices: {', '.join(said)}" if said else ""
 
 
 def derive(

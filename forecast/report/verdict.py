@@ -1,4 +1,4 @@
-"""The verdict on prices in words and in one table, for terminal, Markdown and HTML."""
+"""The verdict on prices in words and in two tables, for terminal, Markdown and HTML."""
 
 import math
 from collections.abc import Callable
@@ -14,12 +14,15 @@ from forecast.report.leaderboard import (
     probability,
 )
 from forecast.results import Benchmark
-from forecast.verdict import SPREAD, TIMES, WALK, Judgement, Verdict, judge
+from forecast.verdict import SPREAD, WALK, Judgement, Verdict, judge
 
 TITLE = "What the forecasts of prices are worth"
 BASELINES = (WALK, SPREAD, "drift", "linear")
 FEW = 0.0005  # a gain this small is written as none
 GAP = "  "
+INSIDE = "Truths inside the 50/80/95 % intervals, in %"
+HEAD = ["Model", "MASE/walk", "R2", "p", "Hits", "PT p", "WQL/ewma", "p", "CRPS/ewma", "p"]
+NARROW = (0, 1, 3, 6, 7, 8, 9)  # columns of the table where not all have room
 
 
 def sentences(benchmark: Benchmark) -> list[str]:
@@ -29,22 +32,28 @@ def sentences(benchmark: Benchmark) -> list[str]:
 
 
 def terminal(benchmark: Benchmark, width: int | None = None) -> str:
-    """Return title, table and sentences as lines of ASCII, empty where the data are no prices."""
+    """Return title, tables and sentences as lines of ASCII, empty where the data are no prices."""
     import textwrap
 
     verdict = judge(benchmark)
     if verdict is None:
         return ""
-    head, *rows = table(verdict)
-    sizes = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = [
-        GAP.join([cells[0].ljust(sizes[0]), *(map(str.rjust, cells[1:], sizes[1:]))])
-        for cells in (head, *rows)
-    ]
+    shown = _aligned(table(verdict))
+    if width is not None and len(shown[0]) > width:
+        shown = _aligned([[row[k] for k in NARROW] for row in table(verdict)])
+    inside = _aligned(coverage(verdict))
+    if width is not None and len(inside[0]) > width:
+        inside = _aligned(coverage(verdict, years=False))
     said = [line for text in _said(verdict) for line in textwrap.wrap(text, width or 100)]
-    fits = width is None or len(lines[0]) <= width
-    shown = [lines[0], "-" * len(lines[0]), *lines[1:]] if fits else []
-    return "\n".join([TITLE, *shown, *said]).replace(MINUS, "-")
+    return "\n".join([TITLE, *shown, "", INSIDE, *inside, "", *said]).replace(MINUS, "-")
+
+
+def _aligned(cells: list[list[str]]) -> list[str]:
+    sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    head, *rows = [
+        GAP.join([row[0].ljust(sizes[0]), *map(str.rjust, row[1:], sizes[1:])]) for row in cells
+    ]
+    return [head, "-" * len(head), *rows]
 
 
 def markdown(benchmark: Benchmark) -> str:
@@ -52,11 +61,15 @@ def markdown(benchmark: Benchmark) -> str:
     verdict = judge(benchmark)
     if verdict is None:
         return ""
-    head, *rows = table(verdict)
-    lines = [f"| {' | '.join(cells)} |" for cells in (head, [":--"] + ["--:"] * (len(head) - 1))]
-    lines += [f"| {' | '.join(cells)} |" for cells in rows]
     said = [f"- {text}".replace("<", "&lt;") for text in _said(verdict)]
-    return "\n".join([f"### {TITLE}", "", *lines, "", *said]).replace("<0.001", "&lt;0.001") + "\n"
+    shown, inside = _piped(table(verdict)), _piped(coverage(verdict))
+    lines = [f"### {TITLE}", "", *shown, "", f"{INSIDE}:", "", *inside, "", *said]
+    return "\n".join(lines).replace("<0.001", "&lt;0.001") + "\n"
+
+
+def _piped(cells: list[list[str]]) -> list[str]:
+    head, *rows = cells
+    return [f"| {' | '.join(c)} |" for c in (head, [":--"] + ["--:"] * (len(head) - 1), *rows)]
 
 
 def html(benchmark: Benchmark) -> list[str]:
@@ -64,44 +77,56 @@ def html(benchmark: Benchmark) -> list[str]:
     verdict = judge(benchmark)
     if verdict is None:
         return []
-    head, *rows = table(verdict)
-    top = "".join(f'<th scope="col">{escape(text)}</th>' for text in head)
-    body = "".join(
-        f'<tr><th scope="row">{escape(cells[0])}</th>'
-        + "".join(f"<td>{escape(text)}</td>" for text in cells[1:]) + "</tr>"
-        for cells in rows
-    )  # fmt: skip
     said = "".join(f"<li>{escape(text)}</li>" for text in _said(verdict))
     return [
-        f"<h3>{TITLE}</h3>",
-        f'<div class="scroll"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
-        "</div>",
-        f"<ul>{said}</ul>",
-    ]
+        f"<h3>{TITLE}</h3>", _tabled(table(verdict)), f"<h3>{INSIDE}</h3>",
+        _tabled(coverage(verdict)), f"<ul>{said}</ul>",
+    ]  # fmt: skip
+
+
+def _tabled(cells: list[list[str]]) -> str:
+    top, *rows = cells
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in top)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td>{escape(text)}</td>" for text in row[1:]) + "</tr>"
+        for row in rows
+    )  # fmt: skip
+    return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>'
+            "</table></div>")  # fmt: skip
 
 
 def table(verdict: Verdict) -> list[list[str]]:
     """Return the cells of the verdict, heads first.
 
-    MASE and R2 are against the last price, WQL and CRPS against naive-ewma; shares inside the
-    80 % interval are of all rows, and of the calm, usual and wild third.
+    MASE and R2 are against the last price, WQL and CRPS against naive-ewma.
     """
-    head = ["Model", "MASE/walk", "R2", "p", "Hits", "PT p", "WQL/ewma", "p", "CRPS/ewma", "p",
-            "In 50/80/95 %", "80 % calm/usual/wild"]  # fmt: skip
-    return [head, *(_row(found) for found in verdict.models)]
+    return [HEAD, *(_row(found) for found in verdict.models)]
+
+
+def coverage(verdict: Verdict, years: bool = True) -> list[list[str]]:
+    """Return shares of truths inside 50, 80 and 95 % intervals by year and volatility, heads first.
+
+    Volatility is told by thirds of the rows, by the spread that naive-ewma forecasts.
+    """
+    every = list(verdict.models[0].cover) if verdict.models else []
+    names = [name for name in every if not name.isdigit() or (years and len(every) > 5)]
+    cells = [
+        ["/".join(_cell(found.cover[name][part], _whole) for part in (50, 80, 95))
+         for name in names]
+        for found in verdict.models
+    ]  # fmt: skip
+    return [["Model", *names], *([m.model, *c] for m, c in zip(verdict.models, cells, strict=True))]
 
 
 def _row(found: Judgement) -> list[str]:
     ratio, share = fixed(4), percent(1)
-    every = found.cover["all"]
     return [
         found.model,
         _cell(found.mase, ratio), _cell(found.r2, percent(2)), _cell(found.p_mase, probability),
         _cell(found.hits, share), _cell(found.p_hits, probability),
         _cell(found.wql, ratio), _cell(found.p_wql, probability),
         _cell(found.crps, ratio), _cell(found.p_crps, probability),
-        "/".join(_cell(every[part], _whole) for part in (50, 80, 95)),
-        "/".join(_cell(found.cover[part][80], _whole) for part in TIMES),
     ]  # fmt: skip
 
 
