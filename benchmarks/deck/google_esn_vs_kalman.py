@@ -25,7 +25,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 CUTOFF = int(np.datetime64("2010-12-31", "us").astype(np.int64))
 MODELS = ("esn", "kalman")
 WALK = "naive"
-LOOSE = {"esn": {"ridge": "1e-4"}}  # what an ESN says before it is drawn to the random walk
+LOOSE = {"esn": {"ridge": "1e-4", "shrink": "1"}}  # what it says before it is drawn to the walk
 NEVER = 1e-9  # a return below it, in size, is no call on the direction
 HEAD = (
     "| model | R2 of prices | RMSE, $ | R2 against the random walk | R2 of returns "
@@ -36,8 +36,8 @@ MEANING = """R2 of prices: share of the variance of prices explained. R2 against
 returns against a forecast of no change. Direction: days on which a forecast named the right sign,
 of those on which it named one and the price moved; its p is the chance that a fair coin does as
 well or better. The p of loss is Diebold and Mariano's, two-sided, on squared log returns against
-the random walk. `esn, hardly penalised` has a ridge of 1e-4; by itself the ESN chooses, on rows
-held back before 2011, a ridge that leaves next to nothing of its forecast."""
+the random walk. `esn, hardly penalised` has a ridge of 1e-4 and keeps its whole forecast; by itself
+the ESN keeps, by rows held back before 2011, nothing of it: its median is the last price."""
 CAUTION = """The upper panel says nothing about forecasting: a forecast that repeats yesterday's
 price lies on the truth to the eye as well. Models can be told apart by returns alone, and one stock
 over two years is little evidence either way."""
