@@ -72,8 +72,22 @@ def test_letters_and_page_name_every_component(forecaster, panel):
     for name in found[0].names:
         assert name in letters and f"<h3>{name}</h3>" in page
     assert "a &amp; b" in page and page.count("<svg xmlns") == 2 * len(found[0].names)
+    assert "(drawn: the last 24 rows)" in letters
     many = components.text(found * 4, panel.clock)
     assert "and 2 series more" in many
+
+
+def test_a_season_is_drawn_by_rows_that_show_it(forecaster, panel, monkeypatch):
+    monkeypatch.setattr(components, "POINTS", 100)
+    page = components.page(components.decompose(forecaster, panel), panel.clock, "a")
+    assert "<h3>season-24 <small>the last 100 rows</small></h3>" in page
+    assert "<h3>level</h3>" in page
+
+
+def test_factors_are_said_in_per_cent():
+    values = np.array([[0.9998, 0.9997, 0.9999], [1.0001, 1.0, 1.0002]])
+    assert components._range(values, True, "trend") == "-0.02 to +0.01 %, +- 0.01"
+    assert components._range(values, False, "trend") == "0.9998 to 1, +- 0.0001"
 
 
 def test_other_models_and_unknown_series_are_refused(forecaster, panel):

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from forecast import fitting, transform
+from forecast import fitting, store, transform
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.panel import assemble
 from forecast.errors import FitError, UsageError
@@ -157,4 +157,4 @@ def test_the_command_names_collinear_covariates_and_goes_on(tmp_path):
     first, second = (float(line.split(",")[2]) for line in out.stdout.splitlines()[1:])
     wave = 10 * np.diff(np.sin(2 * np.pi * np.array([400, 401]) / 24))[0]
     assert first - second + wave == pytest.approx(6.0, abs=1.5)
-    assert said in run("inspect", "m.safetensors").stdout
+    assert said in structure.notes(store.load(tmp_path / "m.safetensors"))

@@ -152,6 +152,19 @@ def test_several_seeds_are_shown_with_their_spread():
         assert "gru: means of 2 fits with other seeds" in text
 
 
+def test_a_twin_of_the_baseline_is_called_level_and_weekends_are_left_out():
+    b = stock()
+    run = b.runs["naive"]
+    k = np.arange(120)
+    days = (4 + 7 * (k // 5) + k % 5) * DAY  # from a Monday on, weekdays only
+    twin = stock(runs=b.runs | {"twin": replace(run, name="twin")}, ds=days)
+    page = html.page([("twins", twin)])
+    assert "twin errs as naive does." in page
+    weekday = page.split("<h3>Error by weekday</h3>")[1].split("<h3>")[0]
+    assert ">Fri<" in weekday
+    assert ">Sat<" not in weekday
+
+
 def test_ids_and_names_are_text():
     evil = "<script>alert('x')</script>"
     b = benchmark((evil, 'a"b&c'), name=evil, facts={"command": evil, evil: evil})

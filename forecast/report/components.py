@@ -36,6 +36,7 @@ SERIES = 6  # drawn at most
 POINTS = 1500  # of a curve, at most
 LETTERS = 60
 HEIGHT = 110  # pixels of a figure
+SLOW = ("level", "trend", "year")  # components that a part of their rows draws as well
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,18 +130,34 @@ def text(found: Sequence[Components], clock: Clock) -> str:
         lines.append(f"{series.id}  {len(series.times):,} rows, {first} to {last}{kind}")
         width = max(map(len, series.names))
         for name, values in zip(series.names, series.values, strict=True):
-            lines.append(f"  {name:<{width}}  {spark(values[:, 0], LETTERS)}  {_range(values)}")
+            shown = spark(values[_cycle(name, len(values)), 0], LETTERS)
+            lines.append(f"  {name:<{width}}  {shown}  {_range(values, series.factors, name)}")
     if len(found) > SERIES:
         lines.append(f"and {len(found) - SERIES:,} series more: `--format csv` has them all")
     return "\n".join(lines)
 
 
-def _range(values: Floats) -> str:
-    """Say from where to where the mean goes, and half the width of the 80 % interval."""
+def _cycle(name: str, rows: int) -> slice:
+    """Return the rows that letters draw: the last cycle of a season, all of the others."""
+    kind, _, length = name.partition("-")
+    return slice(max(rows - int(length), 0) if kind == "season" and length.isdigit() else 0, rows)
+
+
+def _range(values: Floats, factors: bool, name: str) -> str:
+    """Say from where to where the mean goes, and half the width of the 80 % interval.
+
+    A factor is said as what it adds in per cent.
+    """
     if np.isnan(values).all():
         return "no value"
     half = np.nanmedian(values[:, 2] - values[:, 1]) / 2
-    return f"{np.nanmin(values[:, 0]):.4g} to {np.nanmax(values[:, 0]):.4g}, +- {half:.2g}"
+    low, high = np.nanmin(values[:, 0]), np.nanmax(values[:, 0])
+    drawn = _cycle(name, len(values))
+    last = f" (drawn: the last {drawn.stop - drawn.start:,} rows)" * (drawn.start > 0)
+    if factors and name != "level":
+        low, high, half = 100.0 * (low - 1.0), 100.0 * (high - 1.0), 100.0 * half
+        return f"{low:+.3g} to {high:+.3g} %, +- {half:.2g}{last}"
+    return f"{low:.4g} to {high:.4g}, +- {half:.2g}{last}"
 
 
 def page(found: Sequence[Components], clock: Clock, title: str) -> str:
@@ -149,8 +166,11 @@ def page(found: Sequence[Components], clock: Clock, title: str) -> str:
     for series in found[:SERIES]:
         parts.append(f"<h2>{escape(series.id)}</h2>")
         for name, values in zip(series.names, series.values, strict=True):
-            drawn = _figure(series.times, values, clock, name)
-            parts.append(f'<h3>{escape(name)}</h3><figure><div class="scroll">{drawn}</div>')
+            fast = name not in SLOW and len(values) > POINTS
+            rows = slice(-POINTS if fast else 0, None)
+            drawn = _figure(series.times[rows], values[rows], clock, name)
+            note = f" <small>the last {POINTS:,} rows</small>" * fast
+            parts.append(f'<h3>{escape(name)}{note}</h3><figure><div class="scroll">{drawn}</div>')
             parts.append("</figure>")
     factors = any(series.factors for series in found)
     said = (

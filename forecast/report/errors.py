@@ -72,7 +72,9 @@ def by_hour(benchmark: Benchmark) -> tuple[str, list[str]]:
 def by_weekday(benchmark: Benchmark) -> tuple[str, list[str]]:
     """Draw the same by weekday."""
     curves = {name: benchmark.by_weekday(name) for name in _scored(benchmark)}
-    at = [ticks.Tick(float(k), day) for k, day in enumerate(DAYS)]
+    days = 1 + max(int(np.flatnonzero(np.isfinite(c)).max(initial=0)) for c in curves.values())
+    curves = {name: curve[:days] for name, curve in curves.items()}  # exchanges rest at weekends
+    at = [ticks.Tick(float(k), day) for k, day in enumerate(DAYS[:days])]
     return _curves(benchmark, curves, at, "", 0.0)
 
 

@@ -26,6 +26,8 @@ def _verdict(score: Score, base: str) -> str:
     facts = f"skill {_share(score.skill)}"
     if not math.isnan(score.skill_low):
         facts += f" [{_share(score.skill_low)}, {_share(score.skill_high)}]"
+    if math.isnan(score.p) and score.skill == 0:
+        return f"{score.model} errs as {base} does."
     if math.isnan(score.p):
         side = "errs less than" if score.skill > 0 else "errs no less than"
         return f"{score.model} {side} {base} ({facts}), on too few cutoffs to tell from luck."
