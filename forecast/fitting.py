@@ -29,7 +29,7 @@ from forecast.training.run import InterruptedFit, Run
 from forecast.transform import Transform, choose, scales
 
 Floats = NDArray[np.float64]
-HELD_CYCLES = (2, 26)  # longest seasons held back, at least and at most: half a year of weeks
+HELD_CYCLES = (2, 18)  # longest seasons held back, at least and at most: weeks, on load
 HELD_ROWS = (125, 500)  # rows, on a clock without a season
 WINDOWS = 8000  # held-back windows times series, at most
 PER_SERIES = 84
