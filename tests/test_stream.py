@@ -110,11 +110,11 @@ def test_a_burst_of_many_series_gives_the_same_lines_as_row_by_row(snaive):
     for line in lines:
         follower.read([line.encode()])
     assert [line.split(",") for line in "".join(out).splitlines()] == at_once
-    one = stream.forecaster()
+    one = stream.series.forecaster()
     assert one.ids == ("a", "b", "c", "d")
     assert [one.ids[i] for i in one.order] == ["a", "b", "c", "d"]
     again = Stream(store.loads(store.dumps(one)), 1, LEVELS)
-    assert again.forecaster().last.tolist() == [1019 * HOUR] * 4
+    assert again.series.forecaster().last.tolist() == [1019 * HOUR] * 4
 
 
 def test_every_and_tick(snaive):
@@ -147,7 +147,7 @@ def test_widths_follow_the_rule_and_are_saved(snaive):
         place = stream.place("a", (1000 + k) * HOUR)
         stream.take([place], np.array([y]))
         stream.forecast([place.series])
-        learnt = stream.forecaster().widths
+        learnt = stream.series.forecaster().widths
         np.testing.assert_allclose(np.zeros(MEDIAN) if learnt is None else learnt[0], width,
                                    atol=1e-9)  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_a_widened_interval_is_predicted_from_then_on(snaive):
     for k, y in enumerate(wave(2000)[1000:1010] * 3):
         stream.take([place := stream.place("a", (1000 + k) * HOUR)], np.array([y]))
         stream.forecast([place.series])
-    adapted = store.loads(store.dumps(stream.forecaster()))
+    adapted = store.loads(store.dumps(stream.series.forecaster()))
     wide = np.ptp(adapted.predict(levels=(0.1, 0.9)).quantiles, axis=-1)
     plain = np.ptp(snaive.predict(levels=(0.1, 0.9)).quantiles, axis=-1)
     assert (wide[0] > 2 * plain[0]).all() and np.allclose(wide[1], plain[1])
@@ -208,7 +208,7 @@ def test_a_gap_beyond_ten_contexts_starts_anew_and_says_so(snaive):
     follower, cells, said = follow(snaive, values)
     assert "starts anew" in said[0] and len(said) == 1
     assert float(cells[2][5]) == pytest.approx(50, rel=0.2) and cells[2][3] == ""
-    assert follower.stream.forecaster().last[0] == (far + 2) * HOUR
+    assert follower.stream.series.forecaster().last[0] == (far + 2) * HOUR
     near = [*rows("a", 1000, 1002), f"a,{stamp(1000 + 10 * 2 * 168)},50"]
     follower, _, said = follow(snaive, near)
     assert said == [] and follower.counts["absent row"] == 10 * 2 * 168 - 2
@@ -237,7 +237,7 @@ def test_many_bad_lines_are_not_all_told(snaive):
 
 def test_a_model_without_state_starts_series_cold(snaive):
     follower, cells, _ = follow(snaive.forget(), [HEADER.strip(), *rows("z", 0, 30)])
-    assert len(cells) == 30 and follower.stream.forecaster().ids == ("z",)
+    assert len(cells) == 30 and follower.stream.series.forecaster().ids == ("z",)
 
 
 def test_rolling_scores_are_those_of_a_loop(snaive):

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from forecast.cli import shared, streams
-from forecast.cli.reading import Lines
-from forecast.data.roles import ROLES
+from forecast.cli.reading import Future, Lines, Reading
 from forecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from forecast.forecaster import Forecaster
     from forecast.stream.follower import Follower
     from forecast.stream.keeper import Keeper
 
@@ -60,6 +58,7 @@ def follow(
         str, typer.Option(metavar="TIME", help="How often the state is saved to MODEL.")
     ] = "1m",
     no_save: Annotated[bool, typer.Option("--no-save", help="Leave MODEL as it is.")] = False,
+    future: Future = None,
 ) -> None:
     """Example:
 
@@ -72,6 +71,8 @@ def follow(
     interval forecast for it, -1 below, 0 inside. Intervals widen and narrow as the errors do.
     Lines that cannot be read, late rows and rows given twice are told, counted and skipped. The
     state is saved to MODEL every minute and at the end; a restart goes on from there.
+
+    Covariates stand in the rows, those of steps to come in `--future` or in rows without a value.
     """
     period = None if clock is None else seconds("--clock", clock)
     saving = seconds("--save-every", save_every)
@@ -81,6 +82,7 @@ def follow(
 
     from forecast import store
     from forecast.claim import Claim
+    from forecast.data.roles import ROLES
     from forecast.data.wanted import Wanted
     from forecast.stream.feed import Feed
     from forecast.stream.follower import Follower, Scores, Style
@@ -90,9 +92,10 @@ def follow(
     with ExitStack() as stack:
         claim = None if no_save else stack.enter_context(Claim(model))
         forecaster = reading.standing(store.load(model))
-        _check_alone(forecaster)
-        stream = Stream(forecaster, horizon, levels, adapt)
-        wanted = Wanted(**reading.given)
+        known = None if future is None else Reading().ahead(talk, future, forecaster)
+        stream = Stream(forecaster, horizon, levels, adapt, known)
+        asked: dict[str, Any] = {role: forecaster.asked(role) for role in ROLES}
+        wanted = Wanted(**reading.given, **asked)
         style = Style(format_, levels)
         follower = Follower(
             Feed(forecaster.clock, forecaster.layout, wanted), stream, style, _write, talk.say,
@@ -104,15 +107,6 @@ def follow(
         ended = _Loop(talk, follower, keeper, period).run()
     if ended:
         raise typer.Exit(ended)
-
-
-def _check_alone(forecaster: "Forecaster") -> None:
-    names = ", ".join(name for role in ROLES for name in forecaster.coding.sources(role))
-    if names:
-        raise UsageError(
-            f"`follow` reads values alone; the model was fitted with {names}",
-            hint="fit it without covariates, or call `forecast predict MODEL ROWS` again and again",
-        )
 
 
 def seconds(flag: str, text: str) -> float:
@@ -185,7 +179,7 @@ class _Loop:
             self.talk.say(
                 f"Warning: the state could not be saved: {failure.strerror}; trying again"
             )
-        keeper.begin(self.follower.counts["row"], self.follower.stream.forecaster)
+        keeper.begin(self.follower.counts["row"], self.follower.stream.series.forecaster)
 
     def _finish(self) -> None:
         counts = self.follower.counts
@@ -199,7 +193,7 @@ class _Loop:
                 '{"unique_id": "a", "ds": "2026-01-01T00:00:00", "y": 1}',
             )
         if self.keeper is not None and counts["row"]:
-            self.keeper.finish(self.follower.stream.forecaster())
+            self.keeper.finish(self.follower.stream.series.forecaster())
 
     @contextmanager
     def _heard(self) -> Iterator[None]:

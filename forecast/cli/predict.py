@@ -1,16 +1,12 @@
 """`forecast predict`: forecast what follows, from a model file and the newest rows."""
 
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import typer
 
 from forecast.cli import shared, streams
-from forecast.cli.reading import Reading, Rows
+from forecast.cli.reading import Future, Rows
 from forecast.errors import UsageError
-
-if TYPE_CHECKING:
-    from forecast.data.panel import Panel
-    from forecast.forecaster import Forecaster
 
 Layout = Literal["quantiles", "nixtla", "long"]
 Format = Literal["csv", "tsv", "json", "jsonl", "parquet", "markdown"]
@@ -36,10 +32,7 @@ def predict(
     format_: Annotated[
         Format | None, typer.Option("--format", "-f", help="Default: by the name of FILE, or csv.")
     ] = None,
-    future: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Known covariates of the steps to come."),
-    ] = None,
+    future: Future = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the stored state.")] = False,
     output: shared.Output = None,
 ) -> None:
@@ -70,19 +63,8 @@ def predict(
     newest = newest if newest is not None and len(newest) else None
     if newest is not None and not fresh:
         shared.warn_of_rewritten_rows(talk, forecaster.rewritten(newest))
-    given = None if future is None else _future(talk, future, forecaster, reading)
+    given = None if future is None else reading.ahead(talk, future, forecaster)
     result = forecaster.predict(newest, horizon, levels, fresh, given)
     kind = format_ or streams.format_of(output, get_args(Format), "csv")
     with streams.opened(output) as stream:
         writing.write(result, stream, format=kind, layout=layout)
-
-
-def _future(
-    talk: shared.Talk, table: str, forecaster: "Forecaster", reading: Reading
-) -> "Panel | None":
-    """Return the known covariates of steps to come; None for a model that uses none."""
-    names = forecaster.asked("known")
-    if not names:
-        talk.say(f"Warning: {forecaster.family} makes no use of `--future {table}`")
-        return None
-    return reading.rows(talk, table, forecaster, known=names, past=(), static=(), future=True)

@@ -66,6 +66,14 @@ class Reading:
         known["calendar"] = forecaster.holidays
         return self.panel(talk, data, None, **known | more)
 
+    def ahead(self, talk: Talk, table: str, forecaster: "Forecaster") -> "Panel | None":
+        """Return the known covariates of steps to come; None for a model that uses none."""
+        names = forecaster.asked("known")
+        if not names:
+            talk.say(f"Warning: {forecaster.family} makes no use of `--future {table}`")
+            return None
+        return self.rows(talk, table, forecaster, known=names, past=(), static=(), future=True)
+
     @property
     def words(self) -> list[str]:
         """The options as they would be typed."""
@@ -125,6 +133,9 @@ def _group(*left_out: str) -> Group:
     return Group(kept, _gathered)
 
 
+Future = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Known covariates of the steps to come.")
+]
 Table = Annotated[Reading, _group()]  # of a table that is new to us
 Rows = Annotated[Reading, _group(*_OF_A_MODEL)]  # of rows for a model, which knows its columns
 Lines = Annotated[  # of rows as they arrive

@@ -9,20 +9,20 @@ import csv
 import json
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from forecast.data import columns, dialect, header
+from forecast.data import dialect, header
 from forecast.data.clock import Clock
 from forecast.data.grid import LARGEST
 from forecast.data.layout import Layout
-from forecast.data.numbers import MISSING, Style, is_number
-from forecast.data.sheet import Sheet
+from forecast.data.numbers import MISSING, Style
 from forecast.data.stamps import EPOCHS, iso_form
 from forecast.data.wanted import Wanted
 from forecast.errors import ForecastError
+from forecast.stream.beside import Cells
+from forecast.stream.columns import Columns, recognised, sheet, text_of
 
 LONGEST = 1 << 20  # bytes of a line
 SHOWN = 60  # characters of a bad line that are shown
@@ -45,18 +45,22 @@ class Reading:
     time: int | None  # None where rows are numbered
     value: float  # NaN where missing
     second: int | None = None
+    beside: Cells = ()  # covariates, in the order of the model's
 
 
 class Feed:
-    """Reads lines as the data of a fitted model were written, or as their own header says."""
+    """Reads lines as the data of a fitted model were written, or as their own header says.
+
+    Covariates that `wanted` names are read beside the values.
+    """
 
     def __init__(self, clock: Clock, layout: Layout | None, wanted: Wanted | None = None) -> None:
         self.clock, self.wanted = clock, wanted or Wanted()
         self._known = layout  # of the fit
-        self._layout: Layout | None = None  # of the lines
+        self._columns: Columns | None = None  # of the lines
         self._header: str | None = None  # a line of names, until a row comes
         self._delimiter = self.wanted.delimiter or ","
-        self._keys: dict[tuple[str, ...], Layout] = {}  # of JSON records
+        self._keys: dict[tuple[str, ...], Columns] = {}  # of JSON records
 
     def read(self, line: bytes) -> list[Reading]:
         """Return the readings of `line`, none for a blank one or a header; BadLineError."""
@@ -72,7 +76,7 @@ class Feed:
 
     def moment(self, text: str) -> int | None:
         """Return the time that `text` says, None where it says none in the usual way."""
-        found = self._moment(text, Layout((), ()))
+        found = self._moment(text, Columns(Layout((), ()), self.wanted))
         return found[0] if found else None
 
     def _record(self, text: str) -> list[Reading]:
@@ -81,27 +85,29 @@ class Feed:
         except (ValueError, RecursionError):
             raise BadLineError(f"not JSON: `{_short(text)}`") from None
         names = tuple(record)
-        layout = self._keys.get(names)
+        columns = self._keys.get(names)
         cells = ["" if v is None else v if isinstance(v, str) else json.dumps(v)
                  for v in record.values()]  # fmt: skip
-        if layout is None:
-            layout = _recognised([list(names), cells], self.wanted, self._known, headed=True)
+        if columns is None:
+            columns = recognised([list(names), cells], self.wanted, self._known, headed=True)
             if len(self._keys) < 100:
-                self._keys[names] = layout
-        return self._readings(layout, cells, text)
+                self._keys[names] = columns
+        return self._readings(columns, cells, text)
 
     def _cells(self, text: str) -> list[Reading]:
-        if self._layout is None:
+        columns = self._columns
+        if columns is None:
             return self._begin(text)
         cells = _split(text, self._delimiter)
-        if len(cells) != len(self._layout.columns) or not self._dated(cells):
-            if self._is_header(cells):
-                self._header, self._layout = text, None
+        if len(cells) != columns.width or not columns.dated(cells):
+            if columns.named_by(cells):
+                self._header, self._columns = text, None
                 return []
-            if len(cells) != len(self._layout.columns):
-                wanted = len(self._layout.columns)
-                raise BadLineError(f"{len(cells)} cells instead of {wanted}: `{_short(text)}`")
-        return self._readings(self._layout, cells, text)
+            if len(cells) != columns.width:
+                raise BadLineError(
+                    f"{len(cells)} cells instead of {columns.width}: `{_short(text)}`"
+                )
+        return self._readings(columns, cells, text)
 
     def _begin(self, text: str) -> list[Reading]:
         """Take the first line for names or for a row, and find out what its columns are."""
@@ -112,60 +118,61 @@ class Feed:
             names = _split(self._header, self._delimiter)
             if len(names) != len(cells):
                 raise BadLineError(f"{len(cells)} cells under {len(names)} names: `{_short(text)}`")
-            self._layout = _recognised([names, cells], self.wanted, self._known, headed=True)
-            return self._readings(self._layout, cells, text)
-        if not header.headless(_sheet([cells]), self._known):
+            self._columns = recognised([names, cells], self.wanted, self._known, headed=True)
+            return self._readings(self._columns, cells, text)
+        if not header.headless(sheet([cells]), self._known):
             self._header = text
             return []
-        layout = self._known
-        if layout is None:
-            layout = _recognised([cells], self.wanted, None, headed=False)
-        elif len(cells) != len(layout.columns):
-            listed = ", ".join(layout.columns[:8])
+        if self._known is None:
+            columns = recognised([cells], self.wanted, None, headed=False)
+        elif len(cells) != len(self._known.columns):
+            listed = ", ".join(self._known.columns[:8])
             raise BadLineError(f"no header, and not the columns {listed}: `{_short(text)}`")
-        self._layout = layout
-        return self._readings(layout, cells, text)
+        else:
+            columns = Columns(self._known, self.wanted)
+        self._columns = columns
+        return self._readings(columns, cells, text)
 
-    def _dated(self, cells: Sequence[str]) -> bool:
-        """Say whether a timestamp stands where one belongs, as far as a glance tells."""
-        layout = self._layout
-        assert layout is not None
-        timed = layout.timed
-        return not timed or any(c.isdigit() for c in cells[timed[0]])
-
-    def _is_header(self, cells: Sequence[str]) -> bool:
-        """Say whether a later line is a header: it names what has a name here, and no number."""
-        layout = self._layout
-        assert layout is not None
-        used = {layout.columns[k].lower() for k in layout.used}
-        usual = used | set(header.TIME_NAMES) | set(header.VALUE_NAMES)
-        named = sum(cell.strip().lower() in usual for cell in cells)
-        return named >= min(2, len(layout.used)) and not any(map(is_number, cells))
-
-    def _readings(self, layout: Layout, cells: list[str], text: str) -> list[Reading]:
-        if layout.kind not in ("long", "wide"):
+    def _readings(self, columns: Columns, cells: list[str], text: str) -> list[Reading]:
+        layout = columns.layout
+        if not columns.stream:
             raise BadLineError(f"a layout of {layout.kind} is no stream: `{_short(text)}`")
-        if not layout.timed and self._known is not None and self._known.timed:
+        if columns.time is None and self._known is not None and self._known.timed:
             raise BadLineError(f"no column of timestamps: `{_short(text)}`")
-        when = None if not layout.timed else self._moment(cells[layout.timed[0]], layout)
+        when = None if columns.time is None else self._moment(cells[columns.time], columns)
+        beside = self._beside(columns, cells) if columns.beside else ()
         try:
             values = [self._value(cells[k], layout) for k in layout.values]
         except ValueError:
             values = None
         if values is None or when is False:
-            return self._slowly(layout, cells)
+            return self._slowly(layout, cells, beside)
         first, second = (None, None) if when is None else when
         if layout.id is None:
-            return [Reading(name, first, value, second)
-                    for name, value in zip(layout.value_names, values, strict=True)]  # fmt: skip
+            return [Reading(name, first, value, second, beside)
+                    for name, value in zip(columns.names, values, strict=True)]  # fmt: skip
         name = cells[layout.id]
         if not name.strip():
             raise BadLineError(f"no id: `{_short(text)}`")
-        return [Reading(name, first, values[0], second)]
+        return [Reading(name, first, values[0], second, beside)]
 
-    def _moment(self, cell: str, layout: Layout) -> Any:
+    def _beside(self, columns: Columns, cells: list[str]) -> Cells:
+        """Return the covariates of a row: numbers, NaN where missing, and texts, "" where so."""
+        out: list[float | str] = []
+        for name, place, text in columns.beside:
+            cell = cells[place]
+            if text:
+                out.append("" if cell.strip() in MISSING else " ".join(cell.split()))
+                continue
+            try:
+                out.append(self._value(cell, columns.layout))
+            except ValueError:
+                raise BadLineError(f"covariate `{name}`: `{_short(cell)}` is no number") from None
+        return tuple(out)
+
+    def _moment(self, cell: str, columns: Columns) -> Any:
         """Return the time, and the one an hour later where the clock was put back; False: odd."""
-        cell = cell.strip()
+        cell, layout = cell.strip(), columns.layout
         if self.clock.kind == "index":
             return (int(float(cell)), None) if _INTEGER.fullmatch(cell) else False
         if layout.parts or self.wanted.date_format:
@@ -201,18 +208,19 @@ class Feed:
             raise BadLineError(f"`{cell}` is beyond {LARGEST:g}")
         return value
 
-    def _slowly(self, layout: Layout, cells: list[str]) -> list[Reading]:
+    def _slowly(self, layout: Layout, cells: list[str], beside: Cells) -> list[Reading]:
         """Read one line as a table of one row."""
         from forecast.data import tables
 
         wanted = self.wanted
         panel = tables.read(
-            _text([list(layout.columns), cells]).encode(), layout=layout, clock=self.clock,
+            text_of([list(layout.columns), cells]).encode(), clock=self.clock,
+            layout=replace(layout, beside=()),
             id=wanted.id, time=wanted.time, value=wanted.value, date_format=wanted.date_format,
             decimal=wanted.decimal, timezone=wanted.timezone,
         )  # fmt: skip
         return [
-            Reading(name, int(time), float(value))
+            Reading(name, int(time), float(value), None, beside)
             for i, name in enumerate(panel.ids)
             for time, value in zip(panel.row_times(i), panel.series(i), strict=True)
         ]
@@ -248,43 +256,6 @@ def _split(text: str, delimiter: str) -> list[str]:
         return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise BadLineError(f"{error}: `{_short(text)}`") from None
-
-
-def _recognised(
-    records: list[list[str]], wanted: Wanted, known: Layout | None, headed: bool
-) -> Layout:
-    if headed and known is not None and set(_named(known)) <= set(records[0]):
-        return _moved(known, [name.strip() for name in records[0]])
-    found, _ = columns.recognise(_sheet(records), wanted, known, headed)
-    return found
-
-
-def _named(known: Layout) -> list[str]:
-    return [known.columns[k] for k in known.used]
-
-
-def _moved(known: Layout, names: list[str]) -> Layout:
-    """Return the layout of the fit with its columns where `names` has them."""
-    place = {name: k for k, name in enumerate(names)}
-
-    def at(k: int | None) -> int | None:
-        return None if k is None else place[known.columns[k]]
-
-    return Layout(
-        tuple(names), tuple(place[name] for name in known.value_names), at(known.id),
-        at(known.time), known.kind, tuple((role, place[known.columns[k]])
-        for role, k in known.parts), known.dates, known.decimal,
-    )  # fmt: skip
-
-
-def _sheet(records: list[list[str]]) -> Sheet:
-    data = bytearray(_text(records).encode())
-    return Sheet("<stdin>", data, ",", tuple(map(tuple, records)), 0)
-
-
-def _text(records: list[list[str]]) -> str:
-    quoted = (",".join('"' + c.replace('"', '""') + '"' for c in r) for r in records)
-    return "\n".join(quoted) + "\n"
 
 
 def _bare(message: str) -> str:

@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from forecast.data.lines import DIGITS, quoted
 from forecast.models.base import MEDIAN
-from forecast.stream.feed import BadLineError, Feed
-from forecast.stream.state import Place, Stream
+from forecast.stream.feed import BadLineError, Feed, Reading
+from forecast.stream.placing import Place
+from forecast.stream.state import Stream
 
 Floats = NDArray[np.float64]
 KEYS = ("unique_id", "cutoff", "y", "outside", "ds", "mean")
 TOLD = 5  # events of a kind that are told; then the 10th, the 100th, ...
 WINDOW = 1000  # rows that rolling scores look back on
-SKIPPED = ("bad line", "late row", "duplicate row", "row off the clock")
-_FATES = {"late": "late row", "duplicate": "duplicate row", "odd": "row off the clock"}
+SKIPPED = ("bad line", "late row", "duplicate row", "row off the clock", "row too far ahead")
+_FATES = {"late": "late row", "duplicate": "duplicate row", "odd": "row off the clock",
+          "far": "row too far ahead"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ class Follower:
 
     def read(self, lines: Iterable[bytes]) -> None:
         """Take lines, forecast and write."""
-        batch: dict[int, tuple[Place, float]] = {}
+        batch: dict[int, tuple[Place, Reading]] = {}
         for line in lines:
             self.counts["line"] += 1
             try:
@@ -123,20 +125,22 @@ class Follower:
                 self._skip("bad line", f"line {self.counts['line']:,}: {error}")
                 continue
             for reading in readings:
-                number = self.stream.number(reading.name)
+                number = self.stream.series.number(reading.name)
                 if number in batch:
                     self._flush(batch)
                     batch = {}
+                if reading.value != reading.value and self._foretells(reading):
+                    continue
                 place = self.stream.place(reading.name, reading.time, reading.second)
                 if self._admits(place):
-                    batch[place.series] = place, reading.value
+                    batch[place.series] = place, reading
         self._flush(batch)
 
     def tick(self) -> None:
         """Forecast every series that has had a row since the last time."""
-        waiting = [i for i in sorted(self._since) if self.stream.started(i)]
+        waiting = [i for i in sorted(self._since) if self.stream.series.started(i)]
         if waiting:
-            rows = [self.stream.last(i) for i in waiting]
+            rows = [self.stream.series.last(i) for i in waiting]
             self._forecast(waiting, [y for _, y in rows], [self._fell[i] for i in waiting])
         self._since.clear()
 
@@ -144,17 +148,34 @@ class Follower:
         """Say what was read and what was skipped."""
         counts = self.counts
         parts = [f"{counts['row']:,} rows of {len(self._moved):,} series"]
-        parts += [f"{counts[kind]:,} {kind}s skipped".replace("clocks", "clock")
+        parts += [f"{counts[kind]:,} {kind.replace('row', 'rows').replace('line', 'lines')} skipped"
                   for kind in SKIPPED if counts[kind]]  # fmt: skip
+        if counts["foretold row"]:
+            parts.append(f"{counts['foretold row']:,} rows of what is known ahead")
         if counts["absent row"]:
             parts.append(f"{counts['absent row']:,} absent rows taken as missing")
         if counts["seen row"]:
             parts.append(f"{counts['seen row']:,} rows seen before")
         return "; ".join(parts)
 
+    def _foretells(self, reading: Reading) -> bool:
+        """Take a row without a value for what is known of its step, if it is that."""
+        told = self.stream.foretold(reading.name, reading.time, reading.second, reading.beside)
+        if told == "known":
+            self.counts["foretold row"] += 1
+        elif told == "late" and self._replayed:
+            self.counts["seen row"] += 1
+        elif told is not None and reading.time is not None:
+            clock = self.stream.clock.label
+            why = {"late": "behind the last row", "odd": f"off the clock, {clock}",
+                   "far": "beyond 10 contexts ahead"}[told]  # fmt: skip
+            when = self._spoken(reading.time)
+            self._skip(_FATES[told], f"series `{reading.name}`: {when} is {why}: skipped")
+        return told is not None
+
     def _admits(self, place: Place) -> bool:
         """Count a row, say what is odd about it, and return whether it is to be absorbed."""
-        name, fate = self.stream.ids[place.series], place.fate
+        name, fate = self.stream.series.ids[place.series], place.fate
         if fate in _FATES:
             if self._replayed and fate != "odd" and place.series not in self._moved:
                 self.counts["seen row"] += 1
@@ -174,24 +195,24 @@ class Follower:
     def _why(self, fate: str, series: int) -> str:
         if fate == "odd":
             return f"off the clock, {self.stream.clock.label}: skipped"
-        last = self._spoken(self.stream.last(series)[0])
+        last = self._spoken(self.stream.series.last(series)[0])
         return "there already: skipped" if fate == "duplicate" else f"before {last}: skipped"
 
-    def _flush(self, batch: dict[int, tuple[Place, float]]) -> None:
+    def _flush(self, batch: dict[int, tuple[Place, Reading]]) -> None:
         if not batch:
             return
         places = [place for place, _ in batch.values()]
-        values = np.array([value for _, value in batch.values()])
+        values = np.array([reading.value for _, reading in batch.values()])
         if self.scores is not None:
             self._score(self.scores, places, values)
-        fell = self.stream.take(places, values)
+        fell = self.stream.take(places, values, [reading.beside for _, reading in batch.values()])
         due = []
         for k, place in enumerate(places):
             i = place.series
             self._since[i] += 1
             self._fell[i] = float(fell[k])
             self._moved.add(i)
-            if self._every and self._since[i] >= self._every and self.stream.started(i):
+            if self._every and self._since[i] >= self._every and self.stream.series.started(i):
                 due.append(k)
                 del self._since[i]
         self.counts["row"] += len(places)
@@ -202,13 +223,15 @@ class Follower:
         for place, y in zip(places, values.tolist(), strict=True):
             quantiles = self.stream.expected(place)
             if quantiles is not None and y == y:
-                scores.add(y, quantiles, self.stream.season_ago(place.series))
+                scores.add(y, quantiles, self.stream.series.season_ago(place.series))
                 if scores.count % WINDOW == 0:
                     self._say(scores.spoken())
 
     def _forecast(self, series: list[int], values: Iterable[float], fell: Iterable[float]) -> None:
         ahead = self.stream.forecast(series)
-        cutoffs = np.array([self.stream.last(i)[0] for i in series], np.int64)
+        if self.stream.beside.lacking:
+            self._lack(self.stream.series.ids[series[0]])
+        cutoffs = np.array([self.stream.series.last(i)[0] for i in series], np.int64)
         stamps = self.stream.clock.write(np.concatenate([cutoffs[:, None], ahead.times], axis=1))
         numbers = np.concatenate([ahead.mean[:, :, None], ahead.quantiles], axis=2).tolist()
         out = []
@@ -217,8 +240,18 @@ class Follower:
             shown = [cutoff, _number(y), "" if side != side else f"{side:.0f}"]
             for time, row in zip(times, numbers[k], strict=True):
                 cells = [*shown, time, *map(_number, row)]
-                out.append(self.style.line(self.stream.ids[i], cells))
+                out.append(self.style.line(self.stream.series.ids[i], cells))
         self._write("".join(out))
+
+    def _lack(self, name: str) -> None:
+        """Say that covariates of the steps ahead were not known, as far as is known."""
+        self.stream.beside.lacking = 0
+        names = ", ".join(self.stream.beside.coding.sources("known"))
+        self._tell(
+            "lacking",
+            f"series `{name}`: {names} of the steps ahead are not all given, and "
+            "taken to stay; give them by `--future FILE`, or as rows without a value",
+        )
 
     def _skip(self, kind: str, message: str) -> None:
         self.counts[kind] += 1

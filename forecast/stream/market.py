@@ -3,7 +3,7 @@
 Rows of one time come in one go or one by one. Each is told the mean move of those of its time that
 are there by then, as `data/sessions.py` does of a whole table; the later of a day knows more.
 
-Shapes: n rows in one go, E covariates as the model sees them.
+Shapes: n rows in one go.
 """
 
 import numpy as np
@@ -20,21 +20,15 @@ class Market:
     """The moves of the newest time, and how a model sees their mean."""
 
     def __init__(self, coding: Coding) -> None:
-        """Take the only covariate there can be, the market, or none."""
-        self.watched = len(coding) == 1 and coding.columns[0].name == MARKET
-        self.coding = coding
+        """Watch the market if it is a covariate of `coding`."""
+        self.watched = any(column.name == MARKET for column in coding.columns)
+        self._coding = coding.only(MARKET)
         self._time: int | None = None
         self._count, self._total = 0, 0.0
 
-    def take(self, times: Times, values: Floats, before: Floats, last: Floats) -> Floats:
-        """Return the covariates (n, E) of rows that follow the values `before` (n,).
-
-        `last` (n, E) are those of the rows before, which stay where nothing is known.
-        """
-        if not self.watched:
-            return last
-        size = moves(values, before)
-        out = last.copy()
+    def take(self, times: Times, values: Floats, before: Floats) -> Floats:
+        """Return the covariate (n,) of rows that follow `before` (n,), NaN where not known."""
+        size, out = moves(values, before), np.full(len(values), np.nan)
         for time in np.unique(times):
             at = times == time
             known = size[at & ~np.isnan(size)]
@@ -47,8 +41,5 @@ class Market:
             else:
                 count, total = len(known), float(known.sum())
             if count:
-                out[at] = self._seen(total / count)
+                out[at] = self._coding.seen(np.log(np.full(1, max(total / count, LEAST))))
         return out
-
-    def _seen(self, move: float) -> Floats:
-        return self.coding.seen(np.log(np.full(1, max(move, LEAST))))
