@@ -202,7 +202,7 @@ class Forecaster:
         what is missing there is taken from the step before.
         """
         state = {name: array[at] for name, array in self.state.items()}
-        ahead = self._ahead(at, times, known)
+        ahead = self.ahead(at, times, known)
         sight = replay.sight(self.clock, times, ahead)
         prediction = self.model.predict(state, sight)
         z = self.calibration.apply(prediction, self.series[at])
@@ -210,8 +210,11 @@ class Forecaster:
         y = self.transform.backward(z, self.scales[at][:, None, None])
         return np.clip(y, -LARGEST, LARGEST)
 
-    def _ahead(self, at: NDArray[np.int64], times: Times, known: Floats | None) -> Floats:
-        """Return the static and the known covariates (len(at), H, E) of the steps `times`."""
+    def ahead(self, at: NDArray[np.int64], times: Times, known: Floats | None) -> Floats:
+        """Return the static and the known covariates (len(at), H, E) of the steps `times`.
+
+        `known` (len(at), H, K); what is missing there is taken from the step before.
+        """
         static, size = len(self.coding.names("static")), self.coding.ahead
         last = self.beside[at, :size]
         out = np.repeat(last[:, None], times.shape[1], axis=1)

@@ -7,6 +7,7 @@ import pytest
 
 from forecast import cli, dependence, store
 from forecast.data import tables
+from forecast.errors import DataError, UsageError
 from forecast.fitting import fit
 from forecast.models.base import LEVELS, NORMAL
 from forecast.simulation import simulate, simulate_cold
@@ -206,3 +207,85 @@ def test_from_nothing(command):
 def test_what_cannot_be(command, args, code, said):
     ended, out, err = command(*args)
     assert ended == code and out == "" and said in err
+
+
+# Covariates
+
+
+def beside(first: int, stop: int, y: bool = True) -> str:
+    """Return rows of two regions with the weather; without `y` what is known of them."""
+    lines = ["unique_id,ds,y,heat,region\n"]
+    for k, (name, region) in enumerate((("a", "north"), ("b", "south"), ("c", "south"))):
+        random = np.random.default_rng(k)
+        heat, shock = random.normal(size=(2, 2000))
+        for t in range(first, stop):
+            stamp = np.datetime64("2024-01-01T00:00:00") + np.timedelta64(t, "h")
+            level = 50 if region == "north" else 100
+            value = level + 10 * np.sin(t * np.pi / 12) + 4 * heat[t] + shock[t]
+            lines.append(f"{name},{stamp},{float(value) if y else ''},{heat[t]:.6f},{region}\n")
+    return "".join(lines)
+
+
+ROLES = {"known": ("heat",), "static": ("region",)}
+
+
+@pytest.fixture(scope="module", params=["linear", "gru", "kalman"])
+def warm(request):
+    panel = tables.read(beside(0, 1000).encode(), **ROLES)
+    return fit(panel, request.param, 12, settings=SMALL[request.param])
+
+
+def known_of(forecaster, first: int, stop: int):
+    return tables.read(beside(first, stop, y=False).encode(), known=("heat",), future=True,
+                       layout=forecaster.layout, clock=forecaster.clock)  # fmt: skip
+
+
+def test_paths_know_the_weather_to_come(warm):
+    future = known_of(warm, 1000, 1030)
+    drawn = simulate(warm, 10_000, future=future).values
+    want = warm.predict(levels=LEVELS, future=future)
+    for i in range(3):
+        for k, level in enumerate(LEVELS):
+            below = np.mean(drawn[i] <= want.quantiles[i, :, k], axis=0)
+            np.testing.assert_allclose(below, level, atol=0.03)
+    long = simulate(warm, 2, 30, future=future)
+    assert long.values.shape == (3, 2, 30)
+    with pytest.raises(DataError, match="3 of 93"):
+        simulate(warm, 2, 31, future=future)
+    with pytest.raises(DataError, match="heat"):
+        simulate(warm, 2)
+
+
+def test_rows_say_what_is_known_too(warm):
+    text = beside(1000, 1010) + beside(1010, 1030, y=False).split("\n", 1)[1]
+    rows = tables.read(text.encode(), clock=warm.clock, layout=warm.layout, **ROLES)
+    assert simulate(warm, 2, rows=rows).times[0, 0] == rows.ends[0] + warm.clock.step
+
+
+def test_a_series_nobody_has_seen_lives_where_those_like_it_do(warm):
+    if warm.family == "kalman":
+        pytest.skip("it sees no static covariates")
+    future = known_of(warm, 1000, 1012)
+    for region, level in (("north", 50), ("south", 100)):
+        drawn = simulate_cold(warm, 50, 12, static={"region": region}, future=future)
+        assert drawn.values.shape == (1, 50, 12)
+        assert drawn.values.mean() == pytest.approx(level, abs=15)
+    mixed = simulate_cold(warm, 50, 12, future=future).values[0].mean(axis=1)
+    assert mixed.min() < 65 < 85 < mixed.max()
+
+
+@pytest.mark.parametrize("static", [{"region": "west"}, {"place": "north"}])
+def test_static_covariates_the_model_does_not_know(warm, static):
+    if warm.family == "kalman":
+        pytest.skip("it sees no static covariates")
+    with pytest.raises(UsageError, match=next(iter(static))):
+        simulate_cold(warm, 1, 12, static=static)
+
+
+def test_past_covariates_end_where_the_forecast_does():
+    text = beside(0, 1000)
+    panel = tables.read(text.encode(), past=("heat",), static=("region",))
+    forecaster = fit(panel, "linear", 12, settings=SMALL["linear"])
+    assert simulate(forecaster, 3).values.shape == (3, 3, 12)
+    with pytest.raises(UsageError, match="beyond 12 steps"):
+        simulate(forecaster, 3, 13)

@@ -24,13 +24,18 @@ def pick_all(names: str) -> list[str]:
 
 
 def pairs(texts: list[str]) -> dict[str, str]:
+    """Return the `name=value` of `--set` as a dict, names as fields are written."""
+    return {name.replace("-", "_"): value for name, value in named("--set", texts).items()}
+
+
+def named(flag: str, texts: list[str]) -> dict[str, str]:
     """Return `name=value` texts as a dict; the last one of a name counts."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"`--set {text}` has no value", hint="write `--set name=value`")
-        found[name.strip().replace("-", "_")] = value.strip()
+            raise UsageError(f"`{flag} {text}` has no value", hint=f"write `{flag} name=value`")
+        found[name.strip()] = value.strip()
     return found
 
 

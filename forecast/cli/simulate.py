@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forecast.cli import shared, streams
-from forecast.cli.reading import Rows
+from forecast.cli import settings, shared, streams
+from forecast.cli.reading import Future, Rows
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,6 +34,15 @@ def simulate(
         str | None,
         typer.Option(metavar="TIME", help="With --cold: first step; default: after the last row."),
     ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with",
+            metavar="NAME=VALUE",
+            help="With --cold: a static covariate of a series nobody has seen; again for each.",
+        ),
+    ] = None,
+    future: Future = None,
     seed: shared.Seed = 0,
     output: shared.Output = None,
 ) -> None:
@@ -45,8 +54,8 @@ def simulate(
 
     Draw futures that may come, `unique_id,path,ds,y`: the steps of a path belong together, and
     over many paths each step has the quantiles that `predict` gives. Paths start from the stored
-    state, or after ROWS; beyond the fitted horizon a path goes on from itself. The model file is
-    never written.
+    state, or after ROWS; beyond the fitted horizon a path goes on from itself. What a model knows
+    of the steps to come stands in `--future`. The model file is never written.
     """
     from forecast import simulation, store
     from forecast.data import writing
@@ -56,15 +65,21 @@ def simulate(
         raise UsageError(f"both `--cold` and `{rows}` are given", hint="choose one")
     if start is not None and not cold:
         raise UsageError("`--start` goes with `--cold`", hint="a history says itself where it ends")
+    if with_ and not cold:
+        raise UsageError("`--with` goes with `--cold`", hint="rows say themselves what they are")
+    static = settings.named("--with", with_ or [])
     forecaster = reading.standing(store.load(model))
     if cold:
         first = None if start is None else _moment(forecaster.clock, start)
-        result = simulation.simulate_cold(forecaster, paths, horizon, seed, first)
+        known = None if future is None else reading.ahead(talk, future, forecaster)
+        result = simulation.simulate_cold(forecaster, paths, horizon, seed, first, static, known)
     else:
-        given = rows is not None or streams.stdin_holds() == "data"
+        piped = future != "-" and streams.stdin_holds() == "data"
+        given = rows is not None or piped
         newest = reading.rows(talk, rows, forecaster) if given else None
         newest = newest if newest is not None and len(newest) else None
-        result = simulation.simulate(forecaster, paths, horizon, seed, newest)
+        known = None if future is None else reading.ahead(talk, future, forecaster)
+        result = simulation.simulate(forecaster, paths, horizon, seed, newest, known)
     content = io.BytesIO()
     writing.write_windows(result.columns(), result.clock, content)
     streams.emit(content.getvalue(), output)
