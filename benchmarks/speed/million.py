@@ -1,10 +1,10 @@
-"""A long stream: is the memory flat, and does the carried state drift?
+"""A long stream: does the carried state drift, is the memory flat?
 
-`python benchmarks/speed/million.py FAMILY [ROWS]` prints a Markdown table; docs quote it. Drift:
-one series of a million rows, absorbed one at a time as `follow` does; how far the forecasts of the
-carried state lie from those after one pass over the same rows, an echo state network's reservoirs
-in double precision: the largest difference of a quantile, in units of the forecast's own scale.
-Memory: what the process `forecast follow` holds as a million rows of 1,000 series come by a pipe.
+`python benchmarks/speed/million.py drift|memory FAMILY [ROWS]` prints a Markdown table; docs quote
+it. Drift: one series, its rows absorbed a day at a time; how far the forecasts of the carried state
+lie from those after one pass over the same rows, an echo state network's reservoirs in double
+precision: the largest difference of a quantile, in units of the forecast's own scale. Memory: what
+the process `forecast follow` holds as rows of 1,000 series come by a pipe.
 """
 
 import os
@@ -14,32 +14,43 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numba import njit
 
 from forecast import fitting, provenance, store
 from forecast.data import datasets
 from forecast.data.panel import Panel
 from forecast.forecaster import Forecaster
 from forecast.models.esn import ESN
-from forecast.stream.state import Place, Stream
 
 CHEAP = {"gru": {"updates": "60"}, "rnn": {"updates": "60"}, "kalman": {"evaluations": "20"}}
 PIECE = 5_000  # rows made at once
 SERIES = 1_000
+DAY = 24  # rows absorbed at once
 LOOKS = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0)  # of all rows
 
 
+@njit(cache=True)
+def states(x, drive, W, W_from, a):
+    """Return what follows `x` (R,) under `drive` (T, R): equation (1) of `models.esn`."""
+    for t in range(len(drive)):
+        heard = drive[t].copy()
+        for r in range(len(x)):
+            for k in range(W.shape[1]):
+                heard[r] += W[r, k] * x[W_from[r, k]]
+        x = (1 - a) * x + a * np.tanh(heard)
+    return x
+
+
 class Double(ESN):
-    """The network with states in double precision: equation (1) of `models.esn`."""
+    """The network with states in double precision."""
 
     def _carry(self, x, inputs, kernels):
         W, W_from, W_in = self.whole
-        a, now = self.config.leak_rate, x.ravel()
-        for drive in inputs @ W_in:
-            heard = np.einsum("rk,rk->r", W, now[W_from])
-            now = (1 - a) * now + a * np.tanh(drive + heard)
+        now = states(x.ravel(), inputs @ W_in, W.astype(float), W_from, self.config.leak_rate)
         return now.reshape(x.shape)
 
 
@@ -58,26 +69,28 @@ def held(process: int) -> float:
     return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def drift(model: Forecaster, panel: Panel, looks: list[int]) -> Iterator[tuple[int, float]]:
+def drift(model: Forecaster, panel: Panel, looks: list[int]) -> Iterator[str]:
     """Yield rows absorbed and how far the state is then from one pass over the same rows."""
-    other, stream, done = model.model, Stream(model, 1), 0
+    own, done = model.model, 0
+    other = Double(own.config, own.setting, own.arrays) if isinstance(own, ESN) else own
+    carried = {name: array.copy() for name, array in model.state.items()}
     state = {name: array.copy() for name, array in model.state.items()}
-    if isinstance(other, ESN):
-        other = Double(other.config, other.setting, other.arrays)
+    if isinstance(own, ESN):
         state["x"] = state["x"].astype(np.float64)
     for times, values in rows(panel, looks[-1]):
-        cuts = [k - done for k in looks if done < k < done + len(times)]
-        for a, b in zip([0, *cuts], [*cuts, len(times)], strict=True):
-            for k in range(a, b):
-                stream.take([Place(0, int(times[k]), "taken")], values[k : k + 1])
-            z = model.transform.forward(values[None, a:b], model.scales[:, None])
-            state = other.absorb(state, z, panel.clock.phases(times[None, a:b]))
+        z = model.transform.forward(values[None], model.scales[:, None])
+        phases = panel.clock.phases(times[None])
+        cuts = [0, *(k - done for k in looks if done < k < done + len(times)), len(times)]
+        for a, b in pairwise(cuts):
+            for k in range(a, b, DAY):
+                day = slice(k, min(k + DAY, b))
+                carried = own.absorb(carried, z[:, day], phases[:, day])
+            state = other.absorb(state, z[:, a:b], phases[:, a:b])
             if done + b in looks:
                 ahead = panel.clock.phases(panel.clock.ahead(times[b - 1 : b], model.horizon))
-                want = other.predict(state, ahead)
-                got = model.model.predict(stream.forecaster().state, ahead)
+                got, want = own.predict(carried, ahead), other.predict(state, ahead)
                 off = np.abs(got.quantiles - want.quantiles) / want.scale[..., None]
-                yield done + b, float(off.max())
+                yield f"{done + b:,} | {off.max():.1e}"
         done += len(times)
 
 
@@ -98,14 +111,20 @@ def memory(model: Forecaster, panel: Panel, looks: list[int]) -> Iterator[tuple[
                 done += SERIES
                 if done in looks:
                     now = time.monotonic()
-                    yield done, held(run.pid), (done - last) / (now - begin)
+                    yield f"{done:,} | {held(run.pid):.1f} | {(done - last) / (now - begin):,.0f}"
                     last, begin = done, now
         run.stdin.close()
         assert run.wait() == 0
 
 
-def main(family: str, count: int) -> None:
-    """Watch a process, then carry a state row by row and compare it with one pass."""
+HEADS = {
+    "drift": "| Rows of one series | Drift, scales |\n|--:|--:|",
+    "memory": f"| Rows of {SERIES:,} series | Memory, MiB | Rows/s |\n|--:|--:|--:|",
+}
+
+
+def main(what: str, family: str, count: int) -> None:
+    """Fit, then print a line at each look."""
     panel = datasets.load("electricity-load")
     panel = panel.rows(panel.lengths - 52 * 168 - 24, panel.lengths)
     model = fitting.fit(panel, family, 24, settings=CHEAP.get(family, {}))
@@ -114,13 +133,10 @@ def main(family: str, count: int) -> None:
         f"{family}: {count:,} rows, seed 0; {provenance.hardware()}, one thread; commit "
         f"{provenance.commit()}, Python {platform.python_version()}, numpy {np.__version__}"
     )
-    print(f"\n| Rows of {SERIES:,} series | Memory, MiB | Rows/s |\n|--:|--:|--:|", flush=True)
-    for done, size, rate in memory(model, panel, looks):
-        print(f"| {done:,} | {size:.1f} | {rate:,.0f} |", flush=True)
-    print("\n| Rows of one series | Drift, scales |\n|--:|--:|", flush=True)
-    for done, far in drift(model, panel, looks):
-        print(f"| {done:,} | {far:.1e} |", flush=True)
+    print("\n" + HEADS[what], flush=True)
+    for line in {"drift": drift, "memory": memory}[what](model, panel, looks):
+        print(f"| {line} |", flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000)
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 1_000_000)
