@@ -115,7 +115,8 @@ class Coding:
 
     def _part(self, which: Sequence[bool]) -> "Coding":
         columns = tuple(c for c, kept in zip(self.columns, which, strict=True) if kept)
-        each = np.repeat(which, [len(column.coded) for column in self.columns])
+        sizes = np.array([len(column.coded) for column in self.columns], np.int64)
+        each = np.repeat(np.array(which, np.bool_), sizes)
         return Coding(columns, self.mean[each], self.weight[each])
 
     @property
