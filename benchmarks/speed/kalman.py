@@ -8,7 +8,9 @@ series with a daily season, searched on 2,000 of them, in seconds of the process
 so that other work on the machine counts for neither. Likelihoods take turns and the medians over
 the rounds count; filterpy is timed once, on 2,000 steps, and scaled up: its cost a step is
 constant. Last the fit of 20 hourly zones with daily and weekly seasons, in as many threads as there
-are cores, in seconds of the clock. One JSON row each. About ten minutes on two cores.
+are cores, in seconds of the clock. And what a freeze of the gains could save: after how many rows
+the covariance of a fitted filter repeats itself, and what share of an update it takes. One JSON row
+each. About ten minutes on two cores.
 """
 
 import argparse
@@ -28,6 +30,7 @@ from forecast import fitting, provenance
 from forecast.data.clock import HOUR, Clock
 from forecast.data.panel import Panel, assemble
 from forecast.models.base import Setting
+from forecast.models.filter import advance, condition
 from forecast.models.kalman import KalmanConfig
 from forecast.models.sight import look, sight
 from forecast.models.structural import Structure, design
@@ -35,6 +38,9 @@ from forecast.training.structural import Stretch, criterion, innovations
 
 ROWS, SHORT, SEED = 35_000, 2_000, 0
 STATES = {2: "none", 8: "24:3", 26: "48:12", 50: "96:24", 100: "168:49"}
+STILL = 1e-12  # relative change of a covariance below which it counts as the same
+OFTEN = 200  # updates timed together
+WEEK = 168
 AGREE = 1e-8  # relative difference of two likelihoods
 
 
@@ -43,11 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["likelihood", "fit", "zones"])
+    parser.add_argument("--only", choices=["likelihood", "fit", "zones", "freeze"])
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
-    for what, measure in (("likelihood", likelihoods), ("fit", fits), ("zones", zones)):
+    kinds = {"likelihood": likelihoods, "fit": fits, "zones": zones, "freeze": freezes}
+    for what, measure in kinds.items():
         if options.only in (None, what):
             for row in measure(options.rounds):
                 rows.append({"what": what, **row, **where()})
@@ -214,6 +221,46 @@ def zones(rounds: int) -> list[dict[str, Any]]:
     threads = int(os.environ.get("NUMBA_NUM_THREADS") or os.cpu_count() or 1)
     return [{"series": 20, "rows": len(panel.values), "seconds": round(seconds, 1),
              "threads": threads}]  # fmt: skip
+
+
+def freezes(rounds: int) -> list[dict[str, Any]]:
+    """Say when the covariance of a fitted filter stands still, and what moving it costs a row."""
+    clock, series = Clock("fixed", step=HOUR, seasons=(24, 168)), np.zeros(1, np.int64)
+    panel = assemble(["a"], [np.exp(load(4_000))], [0], clock)
+    settings = {"seasons": "24:6,168:6", "anomaly": "4", "starts": "1", "evaluations": "80"}
+    model: Any = fitting.fit(panel, "kalman", 24, settings=settings).model
+    z, t, change, rows = load(ROWS)[None], np.arange(ROWS), np.inf, 0
+    phases = np.stack([t % 24 / 24, t % WEEK / WEEK, 0.0 * t], axis=1)[None]
+    state = model.absorb(model.start(series), z[:, :WEEK], phases[:, :WEEK])
+    while change > STILL and rows + 2 * WEEK <= ROWS:
+        rows += WEEK
+        before, part = state["cov"], slice(rows, rows + WEEK)
+        state = model.absorb(state, z[:, part], phases[:, part])
+        change = float(np.abs(state["cov"] - before).max() / np.abs(before).max())
+    return [{"states": model.structure.size, "rows": rows + WEEK, "change in a week": change,
+             "microseconds a row": _costs(model, state, z, phases, rounds)}]  # fmt: skip
+
+
+def _costs(
+    model: Any, state: Any, z: np.ndarray, phases: np.ndarray, rounds: int
+) -> dict[str, int]:
+    """Return what one row costs: the whole update, mean and covariance within it, a forecast."""
+    dynamics, h = model.dynamics(state["series"]), np.ones((1, model.structure.size))
+
+    def move() -> None:
+        condition(*advance(state["mean"], state["cov"], dynamics), h, z[:, 0])
+
+    works = {
+        "update": lambda: model.absorb(state, z[:, :1], phases[:, :1]),
+        "mean and covariance": move,
+        "forecast": lambda: model.predict(state, phases[:, :24]),
+    }
+    seconds = timed({name: _often(work) for name, work in works.items()}, rounds)
+    return {name: round(1e6 * value / OFTEN) for name, value in seconds.items()}
+
+
+def _often(work: Callable[[], Any]) -> Callable[[], Any]:
+    return lambda: [work() for _ in range(OFTEN)]
 
 
 def _zones() -> Panel:
