@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from forecast.results.score import geometric
+
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "benchmarks" / "results"
 PAGE = HERE / "results.md"
@@ -69,6 +71,7 @@ def loads() -> Iterator[str]:
         found = record(name)
         if found is not None:
             yield from task(name, title, found, LOAD_COLUMNS)
+    yield from together()
 
 
 def ablation() -> Iterator[str]:
@@ -128,6 +131,22 @@ def prices() -> Iterator[str]:
             for score in found["scores"]:
                 score["ratio"] = score["mase"] / walk if walk and score["mase"] else None
             yield from task(name, title, found, PRICE_COLUMNS)
+
+
+def together() -> Iterator[str]:
+    """Yield the geometric mean over the load tasks of each model's error beside the baseline's."""
+    ratios: dict[str, list[float]] = {}
+    tasks = [found for found in map(record, LOADS) if found is not None]
+    for found in tasks:
+        for score in found["scores"]:
+            if score.get("skill") is not None:
+                ratios.setdefault(score["model"], []).append(1 - score["skill"])
+    whole = {name: each for name, each in ratios.items() if len(each) == len(tasks)}
+    ranked = sorted(whole, key=lambda name: geometric(whole[name]))
+    yield f"### All {len(tasks)} together\n"
+    yield "Geometric mean over the tasks of MASE over the baseline's, as fev does it.\n"
+    rows = [f"| {name} | {geometric(whole[name]):.3f} |" for name in ranked]
+    yield "\n".join(["| Model | MASE over the baseline's |", "|:--|--:|", *rows]) + "\n"
 
 
 def task(name: str, title: str, found: Row, columns: dict[str, str]) -> Iterator[str]:
@@ -190,6 +209,9 @@ def number(key: str, value: float | None) -> str:
     return f"{value:,.0f}" if key == "rmse" else f"{value:.{PLACES.get(key, 3)}f}"
 
 
+OUTPUTS = (
+    r" (--run|--report|--forecasts|--output|-o) \S+"  # of a command, each to a place of its own
+)
 PLACES = {"wql": 5, "ratio": 4, "mape": 2}
 
 
@@ -198,7 +220,7 @@ def source(facts: Row) -> str:
     versions = facts.get("versions", {})
     kept = [f"{name} {versions[name]}" for name in ("python", "numpy", "torch") if name in versions]
     seeds = facts.get("task", {}).get("seeds", 1)
-    command = re.sub(r" --run \S+", "", facts.get("command", ""))
+    command = re.sub(OUTPUTS, "", facts.get("command", ""))
     said = [
         f"`{command}`" if command else "",
         f"commit {facts['commit']}" if facts.get("commit") else "",

@@ -1,0 +1,70 @@
+"""The page of results: it comes from the records alone, and says where each number is from."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "PAGE", tmp_path / "results.md")
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    return module
+
+
+def score(model, mase, skill, device="cpu", **others):
+    return {"model": model, "mase": mase, "skill": skill, "p": 0.01, "wql": mase / 20,
+            "cover80": 0.8, "device": device, "mase_spread": None} | others  # fmt: skip
+
+
+def record(*scores, **changes):
+    """A record as `--record` writes it, cut to what the page reads."""
+    return {
+        "baseline": "snaive", "task": {"windows": 28},
+        "data": {"series": 1, "first_cutoff": "2000-07-30", "last_cutoff": "2000-08-26",
+                 "truths": 1344},
+        "scores": list(scores), "pairs": [],
+        "facts": {"command": "forecast benchmark t.toml --run /home/me/run --record",
+                  "commit": "abc", "hardware": "two cores", "seed": 3, "task": {"seeds": 2},
+                  "versions": {"python": "3.11"}},
+    } | changes  # fmt: skip
+
+
+def test_the_recorded_results_become_a_page(results):
+    results.main()
+    page = results.PAGE.read_text()
+    for path in (ROOT / "benchmarks" / "results").glob("*.json"):
+        found = json.loads(path.read_text())
+        if path.stem in (*results.LOADS, *results.PRICES):
+            assert f"### {path.stem}\n" in page
+            assert f"commit {found['facts']['commit']}" in page
+    assert "1,251 and 1,103" in page
+    assert "protocol is unknown" in page.lower()
+    assert "/tmp/" not in page
+
+
+def test_a_table_says_where_it_is_from_and_who_beats_a_peer(results, tmp_path, monkeypatch):
+    pairs = [{"model": "gru", "other": "MSTL", "difference": -0.1, "p": 0.0004},
+             {"model": "MSTL", "other": "esn", "difference": -0.1, "p": 0.02},
+             {"model": "gru", "other": "esn", "difference": -0.1, "p": 0.01}]  # fmt: skip
+    made = record(score("gru", 0.2, 0.6, mase_spread=0.004), score("MSTL", 0.3, 0.4, "elsewhere"),
+                  score("esn", 0.6, -0.2), score("snaive", 0.5, 0.0, p=None),
+                  pairs=pairs)  # fmt: skip
+    (tmp_path / "taylor.json").write_text(json.dumps(made))
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    results.main()
+    page = results.PAGE.read_text()
+    assert "| **gru** ± 0.004 | 0.200 | 60.0 % | 0.010 |" in page
+    assert "| esn | 0.600 | -20.0 % |" in page
+    assert "| snaive (baseline) |" in page
+    assert "| gru | MSTL | better | <0.001 |" in page
+    assert "| esn | MSTL | worse | 0.020 |" in page
+    assert "`forecast benchmark t.toml --record`; commit abc; seed 3, 2 seeds; two cores" in page
+    assert "| MSTL | 0.600 |" in page  # all tasks together: its error beside the baseline's
