@@ -200,17 +200,18 @@ class Work:
 
         The week begins as warm as the day before it was, and forgets that by half a day.
         """
-        before = self.heat.loc[start - 3 * DAY : start - HOUR]
+        known = self.heat.loc[: start - HOUR].dropna()
+        last = known.index[-1]  # the temperatures may end some hours before the week
+        hours = pd.date_range(last + HOUR, start + WEEK - HOUR, freq="h")
+        fade = MEMORY ** (np.arange(len(hours)) / 24 + 0.5)
         found = []
         for year in (y for y in YEARS if y != start.year):
             for shift in SHIFTS:
-                other = start.replace(year=year) + shift * DAY
-                week = self.heat.loc[other : other + WEEK - HOUR]
-                off = before.iloc[-24:].mean() - self.heat.loc[other - DAY : other - HOUR].mean()
-                fade = MEMORY ** (np.arange(len(week)) / 24 + 0.5)
-                week = week + fade[:, None] * off.to_numpy()
-                week.index = pd.date_range(start, periods=len(week), freq="h")
-                path = pd.concat([before, week])
+                moved = start.replace(year=year) + shift * DAY - start
+                other = self.heat.loc[last - DAY + HOUR + moved : hours[-1] + moved].to_numpy()
+                off = known.iloc[-24:].mean().to_numpy() - other[:24].mean(axis=0)
+                week = pd.DataFrame(other[24:] + fade[:, None] * off, hours, self.heat.columns)
+                path = pd.concat([known.iloc[-72:], week])
                 found.append(by_hour({zone: weather(path[zone]) for zone in path}))
         return found
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from forecast import audit, backtest
+from forecast import audit
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.covariates import Column, Covariates
 from forecast.data.panel import assemble
+from forecast.job import Job
 from forecast.models import FAMILIES
 from forecast.plan import plan_windows
 from forecast.results import Task
@@ -65,12 +66,12 @@ def test_past_covariates_are_noise_too(model):
 
 
 def test_a_fit_that_saw_too_much_is_caught(monkeypatch):
-    real = backtest._Job._fitted
+    real = Job._fitted
 
     def leaky(self, known):
         return replace(real(self, known), scales=real(self, self.work.panel).scales * 1.001)
 
-    monkeypatch.setattr(backtest._Job, "_fitted", leaky)
+    monkeypatch.setattr(Job, "_fitted", leaky)
     task = Task(3, windows=2, stride=4)
     found = audit.audit(load(), task, ["esn"], options={"settings": SMALL})
     assert [leak.experiment for leak in found] == ["noise, frozen fit", "noise, refit"]
