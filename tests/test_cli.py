@@ -402,6 +402,19 @@ def test_closed_pipe_ends_quietly(model):
     assert message == b""
 
 
+def test_a_table_into_a_closed_pipe_is_told_without_buffers_too(tmp_path):
+    table = tmp_path / "load.csv"
+    table.write_text("t,y\n" + "".join(f"{k},{k % 24}\n" for k in range(30_000)))
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "forecast", "check", table, "--fix", "-q"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout.readline() == b"unique_id,ds,y\n"
+    process.stdout.close()
+    assert process.wait() == 141 and process.stderr.read() == b""
+    process.stderr.close()
+
+
 def test_null_device_is_no_rows(forecast, model, tmp_path):
     assert len(good(forecast("predict", model)).splitlines()) == 25
     bad(forecast("fit", "--model", "naive"), 3)

@@ -89,8 +89,11 @@ def opened(output: str | None) -> Iterator[BinaryIO]:
     """
     if output is None or output == "-":
         sys.stdout.flush()
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        stream = sys.stdout.buffer
+        if isinstance(stream, io.RawIOBase):  # of python -u, which may write a part and say so
+            stream = io.BufferedWriter(io.FileIO(1, "wb", closefd=False))
+        yield stream
+        stream.flush()
         return
     from forecast.data.writing import atomic
 
