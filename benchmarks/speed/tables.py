@@ -8,6 +8,7 @@ row a table: long with 1,000 series, and long with 100,000 series. Under two min
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,11 @@ def measure(path: Path, series: int, length: int, rounds: int) -> dict[str, Any]
         "megabytes_more": round(memory["forecast"] - memory["pyarrow"]),
     }  # fmt: skip
     print(json.dumps(row), flush=True)
-    return row | {"hardware": provenance.hardware(), "versions": provenance.versions()}
+    return row | {
+        "load": round(os.getloadavg()[0], 1),  # how busy the machine was; 2 on 2 cores: all of it
+        "commit": provenance.commit(), "hardware": provenance.hardware(),
+        "versions": provenance.versions(),
+    }  # fmt: skip
 
 
 def write(path: Path, series: int, length: int) -> None:
