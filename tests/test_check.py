@@ -161,7 +161,7 @@ def test_the_repaired_table_reads_back() -> None:
     y.iloc[100] = 0.0
     health = check.examine(csv(y.drop(y.index[200:210]) + 1e-11, load(30, seed=3)))
     out = io.BytesIO()
-    check.write(health.repaired, out)
+    rewriting.write(health.repaired, out)
     again = tables.read(out.getvalue())
     np.testing.assert_array_equal(again.values, health.repaired.values)
     np.testing.assert_array_equal(again.starts, health.panel.starts)

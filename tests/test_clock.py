@@ -382,3 +382,21 @@ def test_a_clock_saved_before_zones_still_loads() -> None:
     old = {"kind": "trading", "step": 1, "seasons": (), "zone": None, "unit": "D", "anchor": 1,
            "weekdays": (0, 1, 2, 3, 4)}  # fmt: skip
     assert Clock(**old) == Clock("trading", unit="D")
+
+
+def test_the_zone_may_stand_in_a_column() -> None:
+    hours = pd.date_range("2023-10-20", "2023-11-05", freq="h", tz=BERLIN)
+    rows = [f"{stamp},{BERLIN},{k}\n" for k, stamp in enumerate(naive(hours))]
+    text = ("ds,zone,y\n" + "".join(rows)).encode()
+    panel = tables.read(text, timezone="zone")
+    np.testing.assert_array_equal(panel.values, np.arange(len(hours)))
+    assert panel.clock.zone == BERLIN and panel.ids == ("y",)
+    assert "ignored" not in panel.notes[0]
+    with pytest.raises(DataError, match=r"line 40, column `zone`: `UTC` after `Europe/Berlin`"):
+        tables.read(
+            text.replace(rows[38].encode(), b"2023-10-21T14:00:00,utc,38\n"), timezone="zone"
+        )
+    with pytest.raises(DataError, match="line 40, column `zone`: no time zone is called `here`"):
+        tables.read(text.replace(rows[38].encode(), b"2023-10-21T14:00:00,here,38\n"),
+                    timezone="zone")  # fmt: skip
+    assert tables.read(text, timezone="europe/berlin").clock.zone == BERLIN

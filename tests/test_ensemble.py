@@ -148,7 +148,7 @@ def test_validation_rows_are_forecast_from_the_rows_before_them():
     model = FAMILIES["snaive"].load("fit")(
         FAMILIES["snaive"].load("config")(), SETTING, rows, Run()
     )
-    held = learning.forecasts({"snaive": model}, rows)
+    held = learning.forecasts({"snaive": model}, SETTING, rows)
     middle = weights.JUDGED.index(LEVELS.index(0.5))
     first = held.truth.shape[0] // 2
     z = rows.z[:700]
@@ -156,9 +156,12 @@ def test_validation_rows_are_forecast_from_the_rows_before_them():
     for v in (0, 20, first - 1):
         np.testing.assert_allclose(held.quantiles[0, v, :, middle], z[ends[v] - 24 : ends[v]])
         np.testing.assert_array_equal(held.truth[v], z[ends[v] : ends[v] + 24])
-    assert learning.forecasts({"snaive": model}, replace(rows, validation=np.full(2, 23))) is None
+    assert (
+        learning.forecasts({"snaive": model}, SETTING, replace(rows, validation=np.full(2, 23)))
+        is None
+    )
     blank = replace(rows, z=np.where(np.arange(1400) % 700 < 532, rows.z, np.nan))
-    assert learning.forecasts({"snaive": model}, blank) is None
+    assert learning.forecasts({"snaive": model}, SETTING, blank) is None
 
 
 def test_a_member_that_fails_is_left_out(monkeypatch):

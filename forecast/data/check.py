@@ -20,7 +20,6 @@ from forecast.data.readings import VALUES
 from forecast.data.rows import Rows, zoned
 from forecast.data.source import Source
 from forecast.data.timing import CLOCK, last_of_each
-from forecast.data.zones import named
 
 Ints = NDArray[np.int64]
 
@@ -54,7 +53,7 @@ def examine(
     if read is None:
         assert source is not None
         read = partial(tables.read, source)
-    panel = read(mend=_once(given, options.get("timezone")), **options)
+    panel = read(mend=_once(given), **options)
     if not len(panel.values):
         return Health(panel, 1.0, (), (), panel)
     patient = Patient(panel, given[0], _adjusted(source, panel, options))
@@ -67,12 +66,12 @@ def examine(
     return Health(panel, _explained(panel, given[0]), seasons, tuple(found), repaired)
 
 
-def _once(given: list[Rows], timezone: str | None) -> Callable[[Rows], Rows]:
+def _once(given: list[Rows]) -> Callable[[Rows, str | None], Rows]:
     """Return what keeps the last of rows with one timestamp, and all rows in `given`."""
 
-    def mend(rows: Rows) -> Rows:
-        if timezone is not None and rows.stamps.unit not in ("M", "D"):
-            rows, _ = zoned(rows, named(timezone))
+    def mend(rows: Rows, zone: str | None) -> Rows:
+        if zone is not None and rows.stamps.unit not in ("M", "D"):
+            rows, _ = zoned(rows, zone)
         given.append(rows)
         last = last_of_each(rows)
         return rows if last.all() else rows.only(np.flatnonzero(last))
@@ -124,7 +123,7 @@ def _adjusted(source: Source | None, panel: Panel, options: dict[str, Any]) -> F
     columns = [c for c in layout.columns if c.lower() in ADJUSTED and c not in layout.value_names]
     if source == "-" or len(columns) != 1 or len(layout.values) != 1:
         return None
-    options = {**options, "value": columns[0], "mend": _once([], options.get("timezone"))}
+    options = {**options, "value": columns[0], "mend": _once([])}
     other = tables.read(source, **options)
     same = len(other.values) == len(panel.values) and other.ids[1:] == panel.ids[1:]
     return other.values if same else None

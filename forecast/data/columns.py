@@ -38,7 +38,8 @@ def recognise(
     wanted = remembered(wanted, known, names)
     finder = Finder(sheet, names, int(headed))
     beside = named_beside(wanted, known, names, finder.cells, sheet)
-    finder = replace(finder, beside=tuple(place for _, place, _ in beside))
+    apart = [names.index(wanted.timezone)] if wanted.timezone in names else []
+    finder = replace(finder, beside=(*(place for _, place, _ in beside), *apart))
     why: list[Decision] = []
     layout = replace(finder.timed(wanted), beside=beside)
     layout = replace(layout, id=finder.id(wanted, layout))

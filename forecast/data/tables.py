@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from forecast.data import cells, columns, dialect, exchanges, header, holidays, records, zones
+from forecast.data import (
+    arrow,
+    cells,
+    columns,
+    dialect,
+    exchanges,
+    header,
+    holidays,
+    records,
+    zones,
+)
 from forecast.data.beside import settled
 from forecast.data.cells import Cells
 from forecast.data.clock import Clock
@@ -24,6 +34,7 @@ from forecast.data.sheet import Sheet
 from forecast.data.source import Source
 from forecast.data.wanted import Decision, Wanted, located
 from forecast.data.writing import atomic, render, write, write_windows
+from forecast.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +59,7 @@ def read(
     layout: Layout | None = None,
     clock: Clock | None = None,
     calendar: Holidays | None = None,
-    mend: Callable[[Rows], Rows] | None = None,
+    mend: Callable[[Rows, str | None], Rows] | None = None,
     **answers: Any,
 ) -> Panel:
     """Return the panel that a table holds.
@@ -60,7 +71,8 @@ def read(
         clock: the fitted model's clock, instead of the one the rows show; a table without any
             row is then an empty panel.
         calendar: the holidays that the fitted model knows.
-        mend: what to do to the rows before they are put in order and checked.
+        mend: what to do to the rows before they are put in order and checked; it is told the
+            zone that is asked for.
         answers: fields of `Wanted`, each in place of what is else found out: `timezone`, `known`.
 
     Raises:
@@ -68,7 +80,6 @@ def read(
         UsageError: a column asked for is not there, or an option says what nothing is.
     """
     wanted = Wanted(**answers)
-    zone = None if wanted.timezone is None else zones.named(wanted.timezone)
     sheet = dialect.open_sheet(source, wanted)
     found, why, headed = _layout(sheet, wanted, layout)
     if len(sheet.sample) == headed:
@@ -77,15 +88,25 @@ def read(
         return _empty(clock, sheet.name, found)
     index = clock is not None and clock.kind == "index"
     reader = Reader(sheet, found, sheet.second if headed else 0, headed, wanted, index)
+    zone = _zone(reader)
+    reader = replace(reader, wanted=replace(wanted, timezone=zone))
     parsed = cells.parse(reader)
     rows = records.rows(parsed, reader)
     if mend is None:
         sheet.forget()
-    panel = arrange(rows if mend is None else mend(rows), clock, zone)
+    panel = arrange(rows if mend is None else mend(rows, zone), clock, zone)
     decisions = [*sheet.decisions, *why, *parsed.decisions]
     found = replace(found, dates=parsed.dates, decimal=parsed.decimal)
-    notes = (f"{sheet.name}: {_how(parsed, found, decisions)}: {panel.notes[0]}", *panel.notes[1:])
+    notes = (
+        f"{sheet.name}: {_how(parsed, found, decisions, wanted)}: {panel.notes[0]}",
+        *panel.notes[1:],
+    )
     panel = replace(panel, layout=found, notes=notes, reasons=tuple(d.why for d in decisions))
+    return _finished(panel, wanted, calendar)
+
+
+def _finished(panel: Panel, wanted: Wanted, calendar: Holidays | None) -> Panel:
+    """Return `panel` with what is known ahead set apart, holidays, closed days and seasons."""
     if panel.covariates is not None and not wanted.future:
         panel = settled(panel)
     if not wanted.future and (asked := calendar or wanted.holidays):
@@ -169,13 +190,44 @@ def _layout(
     return known, [Decision("", "no header: columns as in the data of the fit")], 0
 
 
-def _how(parsed: Cells, found: Layout, decisions: Sequence[Decision]) -> str:
+def _zone(reader: Reader) -> str | None:
+    """Return the time zone that is asked for, by its name or by the column that holds it.
+
+    Raises DataError for a column that holds two of them: a panel keeps one clock.
+    """
+    asked, columns = reader.wanted.timezone, reader.layout.columns
+    if asked is None or asked not in columns:
+        return None if asked is None else zones.named(asked)
+    import pyarrow as pa
+
+    place = columns.index(asked)
+    cells = reader.table({place: pa.dictionary(pa.int32(), pa.string())})[place]
+    names, codes = arrow.categories(cells)
+    found: dict[str, int] = {}
+    for k, name in enumerate(names):
+        try:
+            found.setdefault(zones.named(name), k)
+        except UsageError as error:
+            row = int(np.argmax(codes == k))
+            raise reader.error(error.message, row, place, "name one in every row") from None
+    if len(found) > 1:
+        first, second = list(found)[:2]
+        raise reader.error(
+            f"`{second}` after `{first}`: a panel keeps one clock",
+            int(np.argmax(codes == found[second])), place,
+            "write a table for each time zone, and fit it by itself",
+        )  # fmt: skip
+    return next(iter(found))
+
+
+def _how(parsed: Cells, found: Layout, decisions: Sequence[Decision], wanted: Wanted) -> str:
     """Say which columns were taken for what, how they were read, and which were left."""
     spoken = found.spoken
     if parsed.times is None and found.kind != "rows":
         spoken += "; no time column, so rows are numbered"
     used = set(found.used)
-    left = [name for k, name in enumerate(found.columns) if k not in used]
+    left = [name for k, name in enumerate(found.columns)
+            if k not in used and name != wanted.timezone]  # fmt: skip
     if left:
         more = f" and {len(left) - 5:,} more" if len(left) > 6 else ""
         spoken += f"; ignored {', '.join(left[: 5 if more else 6])}{more}"

@@ -27,7 +27,8 @@ class Wanted:
         decimal: `.` or `,`.
         delimiter: the character between cells.
         encoding: such as `cp1253`.
-        timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`.
+        timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`; or the
+            column that holds it.
         season: season lengths in steps, instead of those the frequency suggests.
         closures: file of days to come on which trading rests.
         known: columns known in the future too, as a list or `temperature,wind`. Rows after the
