@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forecast.data import check, symptoms, tables
+from forecast.data import check, rewriting, symptoms, tables
 from forecast.data.check import Health
 from forecast.data.findings import Finding
 from forecast.errors import DataError
