@@ -4,16 +4,17 @@
 
 Every hour of the day of every zone is a series of days of its own, 20 x 24 of them, forecast by
 `linear` over the days of a week from the last day before it: one-sided, though the history goes on
-after a backcast week. The model is fitted once on all rows that were not cut out. What it is told
-of each day to come is the temperature, known in the backcast weeks; for the last week it is that of
-the same days in other years, one scenario each, and the forecasts are averaged. The system is the
-sum of the zones. Stations and settings were chosen on weeks that are not cut out (`--validate`).
+after a backcast week. A zone is fitted once, on all rows that were not cut out. What its model is
+told of each day to come is the temperature, known in the backcast weeks; for the last week it is
+that of the same days in other years, one scenario each, and the forecasts are averaged. The system
+is the sum of the zones. Stations and settings were chosen on other weeks (`--validate`).
 """
 
 import argparse
 import json
 import sys
 import time
+from multiprocessing import Pool
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path)
     parser.add_argument("--validate", action="store_true", help="other weeks, with their loads")
+    parser.add_argument("--jobs", type=int, default=2, help="zones at once")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     began = time.perf_counter()
@@ -122,9 +124,10 @@ def main() -> None:
         truth = hidden(load, (*known, *blind))
     near = nearest_stations(load, heat)
     warm = pd.DataFrame({zone: heat[near[zone]].mean(axis=1) for zone in load})
-    work = Work(load, warm, dict(s.split("=") for s in options.set))
-    parts = [work.week(pd.Timestamp(start)) for start in known]
-    parts += [work.week(pd.Timestamp(start), blind=True) for start in blind]
+    settings = dict(s.split("=") for s in options.set)
+    tasks = [(load[[zone]], warm[[zone]], settings, (known, blind)) for zone in load]
+    with Pool(options.jobs, maxtasksperchild=1) as pool:
+        parts = pool.starmap(weeks, tasks, chunksize=1)
     found = with_system(pd.concat(parts))
     if options.output:
         found.to_csv(options.output, index=False, float_format="%.3f")
@@ -166,6 +169,16 @@ def solution(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "gefcom2012_solution.csv.gz", parse_dates=["ds"])
 
 
+def weeks(
+    load: pd.DataFrame, heat: pd.DataFrame, settings: dict[str, str], starts: tuple[list, list]
+) -> pd.DataFrame:
+    """Return the forecasts of a zone: of weeks whose temperatures are known, and of blind ones."""
+    work = Work(load, heat, settings)
+    known, blind = ([pd.Timestamp(start) for start in each] for each in starts)
+    parts = [work.week(start) for start in known]
+    return pd.concat(parts + [work.week(start, blind=True) for start in blind])
+
+
 class Work:
     """One fit, and a forecast from any of its days."""
 
@@ -176,7 +189,8 @@ class Work:
         whole = self.rows[self.rows["ds"] < WHOLE]
         self.panel = forecast.Panel.from_frame(whole, known=self.names)
         self.model = forecast.fit(self.panel, "linear", horizon=DAYS, settings=settings)
-        print(self.model.model.config, self.model.transform, file=sys.stderr)
+        config = self.model.model.config
+        print(", ".join(load), config, self.model.transform.name, file=sys.stderr, flush=True)
 
     def week(self, start: pd.Timestamp, blind: bool = False) -> pd.DataFrame:
         """Return zone, hour and mean of the week from `start`; `blind`: no temperature in it."""
