@@ -20,7 +20,7 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -47,19 +47,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10_000)
     options = parser.parse_args()
-    rows = [
-        reservoir(kind, units, options.steps, options.rounds)
-        for kind in ("sparse", "cycle")
-        for units in (500, 1000)
-    ]
-    rows += [side_by_side(units, 64, options.rounds) for units in (500, 1000)]
-    rows.append(ridges(options.rounds))
-    for row in rows:
+    rows = []
+    for row in measured(options.steps, options.rounds):
         row |= {"hardware": provenance.hardware(), "versions": provenance.versions()}
         row["commit"] = provenance.commit()
         print(json.dumps(row), flush=True)
+        rows.append(row)
     if options.output:
         options.output.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def measured(steps: int, rounds: int) -> Iterator[dict[str, Any]]:
+    """Yield every row, as it is there."""
+    for units in (500, 1000):
+        for kind in ("sparse", "cycle"):
+            yield reservoir(kind, units, steps, rounds)
+        yield side_by_side(units, 64, rounds)
+    yield ridges(rounds)
 
 
 def reservoir(kind: str, units: int, steps: int, rounds: int) -> dict[str, Any]:

@@ -54,16 +54,35 @@ def _hear(heard: Singles, inputs: Singles, W_in: Singles) -> None:
             heard[r] += u0 * w0[r]
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
 def states(
     x: Singles, inputs: Singles, W_in: Singles, W: Singles, W_from: NDArray[np.int32], a: np.float32
 ) -> Singles:
     """Return the states (T, R) that follow `x` (R,) over `inputs` (T, U + 1), `a` the leak rate."""
-    T, (R, K) = len(inputs), W.shape
-    places = W_from.view(np.uint32)  # no look at whether a place is negative
-    out = np.empty((T, R), np.float32)
+    out = np.empty((len(inputs), len(W)), np.float32)  # NumPy asks for large pages, numba does not
+    _states(x, inputs, W_in, W, W_from.view(np.uint32), a, out)  # no look at negative places
+    return out
+
+
+def cycle_states(x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.float32) -> Singles:
+    """Return the same (T, R) where unit `r` hears unit `r - 1` alone, with weight `w[r]`."""
+    out = np.empty((len(inputs), len(w)), np.float32)
+    _cycle_states(x, inputs, W_in, w, a, out)
+    return out
+
+
+@njit(cache=True, fastmath=True, error_model="numpy")
+def _states(
+    x: Singles,
+    inputs: Singles,
+    W_in: Singles,
+    W: Singles,
+    places: NDArray[np.uint32],
+    a: np.float32,
+    out: Singles,
+) -> None:
+    R, K = W.shape
     heard = np.empty(R, np.float32)
-    for t in range(T):
+    for t in range(len(inputs)):
         for r in range(R):
             total = np.float32(0)
             if K == UNROLLED:  # a count known to the compiler saves a third
@@ -77,16 +96,15 @@ def states(
         for r in range(R):
             out[t, r] = (np.float32(1) - a) * x[r] + a * _tanh(heard[r])
         x = out[t]
-    return out
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
-def cycle_states(x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.float32) -> Singles:
-    """Return the same (T, R) where unit `r` hears unit `r - 1` alone, with weight `w[r]`."""
-    T, R = len(inputs), len(w)
-    out = np.empty((T, R), np.float32)
+def _cycle_states(
+    x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.float32, out: Singles
+) -> None:
+    R = len(w)
     heard = np.empty(R, np.float32)
-    for t in range(T):
+    for t in range(len(inputs)):
         heard[0] = w[0] * x[R - 1]
         for r in range(1, R):
             heard[r] = w[r] * x[r - 1]
@@ -94,7 +112,6 @@ def cycle_states(x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.f
         for r in range(R):
             out[t, r] = (np.float32(1) - a) * x[r] + a * _tanh(heard[r])
         x = out[t]
-    return out
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
