@@ -30,6 +30,7 @@ def folder(tmp_path_factory):
     return place
 
 
+SHOWN = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION=1 forecast --show-completion"
 RECIPES = [
     ("jq", "forecast predict m -f jsonl | jq -c '{t: .ds, low: .\"0.1\"}' | wc -l", "24"),
     ("jq", "forecast follow m --no-save -q -f jsonl < new.csv | jq -c 'select(.outside == 0)'"
@@ -45,6 +46,11 @@ RECIPES = [
      " \"select count(*) from 't.parquet'\"", "24"),
     ("gnuplot", "forecast predict m > t.csv && gnuplot -e \"set datafile separator ',';"
      " set term dumb; plot 't.csv' skip 1 using 0:3\" | grep -c '[^ ]' > /dev/null; echo $?", "0"),
+    ("bash", SHOWN + " bash > c; bash -c '. ./c; COMP_WORDS=(forecast fo); COMP_CWORD=1;"
+     " _forecast_completion forecast; echo $COMPREPLY'", "follow"),
+    ("fish", SHOWN + " fish > c; fish -c '. ./c; complete -C \"forecast fo\"' | cut -f1", "follow"),
+    ("zsh", SHOWN + " zsh > c; zsh -fc 'autoload -Uz compinit; compinit -u -d ./z; . ./c;"
+     " echo $_comps[forecast]'", "_forecast_completion"),
 ]  # fmt: skip
 
 
