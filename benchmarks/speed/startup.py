@@ -20,7 +20,7 @@ CHEAP = {"gru": {"updates": "60"}, "rnn": {"updates": "60"}, "kalman": {"evaluat
 CLI = (sys.executable, "-m", "forecast")
 RIVALS = {  # package: program, and a forecast of 24 steps from the same 1,000 rows
     "sktime-cli": ("sktime-cli", "run fit-predict NaiveForecaster(sp=24) --data plain.csv "
-                   "--target y --fh 1:24"),
+                   "--fh 1:24"),
     "skforecast-ai": ("skforecast-ai", "forecast plain.csv --target y --date-column ds --steps 24"),
     "tscli-darts": ("tscli", "forecast plain.csv --target-col y --time-col ds --horizon 24"),
 }  # fmt: skip
@@ -37,7 +37,7 @@ class Job:
     most: int = 0  # KiB
 
     def run(self, folder: Path, counted: bool = True) -> None:
-        """Run once; a command that fails is an error."""
+        """Run once; a command of ours that fails is an error."""
         env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
         env |= {"PYTHONPYCACHEPREFIX": str(folder / "bytecode"), "OMP_NUM_THREADS": "1"}
         if self.args[0] != sys.executable:
@@ -47,7 +47,9 @@ class Job:
         process = subprocess.Popen(self.args, cwd=folder, env=env, **quiet)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode and self.args[0] != sys.executable:  # told beside its name
+            self.name = f"{self.name.partition(': ')[0]}: exit {process.returncode}"
+        elif process.returncode:
             raise SystemExit(f"{' '.join(self.args)}: exit {process.returncode}")
         if counted:
             self.wall.append(time.perf_counter() - begin)
