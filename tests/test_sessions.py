@@ -167,7 +167,7 @@ def test_a_stream_shows_the_market_that_a_table_does(market):
     for day in range(3):
         places = [stream.place(name, int(times[i, day])) for i, name in enumerate(panel.ids)]
         stream.take(places, y[:, day])
-    after = stream.forecaster()
+    after = stream.series.forecaster()
     np.testing.assert_allclose(after.beside, whole.beside, rtol=1e-9)
     for key, array in whole.state.items():
         np.testing.assert_allclose(after.state[key], array, atol=1e-6, err_msg=key)
@@ -183,7 +183,7 @@ def test_rows_that_come_one_by_one_know_those_of_their_day_that_came_before(mark
         stream.take([stream.place(name, int(times[i, 1]))], y[i, 1:])
         moves = np.abs(np.log(y[: i + 1, 1] / y[: i + 1, 0]))
         expected = model.coding.seen(np.log(np.maximum(moves.mean(keepdims=True), 1e-4)))
-        np.testing.assert_allclose(stream.forecaster().beside[i], expected, rtol=1e-9)
+        np.testing.assert_allclose(stream.series.forecaster().beside[i], expected, rtol=1e-9)
 
 
 def test_paths_go_on_beyond_the_horizon_with_a_market_of_their_own(market):
