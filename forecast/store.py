@@ -122,8 +122,10 @@ def loads(data: bytes, name: str = "model") -> Forecaster:
             raise ValueError("its checksum does not match: the file is damaged")
         return _sound(meta, tensors)
     except (ValueError, KeyError, TypeError, AttributeError, SafetensorError, RecursionError) as e:
+        why = f"it holds no {e}" if isinstance(e, KeyError) else e
         raise ModelFileError(
-            f"{name}: not a model file of forecast: {e}", hint="fit it anew: `forecast fit DATA`"
+            f"{name}: not a model file of this version of forecast: {why}",
+            hint="fit it anew: `forecast fit DATA`",
         ) from e
 
 
