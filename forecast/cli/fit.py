@@ -108,9 +108,10 @@ def fit(
         talk.say(f"Note: {note}")
     for sentence in shared.unused(family.name, forecaster.record):
         talk.say(sentence)
-    talk.say(f"{family.name} fitted in {seconds:.1f} s, {forecaster.horizon} steps ahead: {target}")
-    ahead = " --future FILE" if forecaster.asked("known") else ""
-    talk.say(f"Next: forecast predict {target}{ahead}")
+    steps = "1 step" if forecaster.horizon == 1 else f"{forecaster.horizon} steps"
+    talk.say(f"{family.name} fitted in {seconds:.1f} s, {steps} ahead: {target}")
+    future = " --future FILE" if forecaster.asked("known") else ""
+    talk.say(f"Next: forecast predict {target}{future}")
 
 
 def _effort(quick: bool, thorough: bool) -> "Effort":
