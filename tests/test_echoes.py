@@ -163,6 +163,12 @@ def test_free_running_is_refused_on_prices():
         echoes.fit(replace(CONFIG, mode="free"), SETTING, history(spells()), Run())
 
 
+@pytest.mark.parametrize("field", [{"lags": 5}, {"hours": "yes"}, {"pull": 0.1}])
+def test_settings_that_would_change_nothing_are_refused(field):
+    with pytest.raises(FitError, match=f"on prices `{next(iter(field))}` would change nothing"):
+        echoes.fit(replace(CONFIG, **field), SETTING, history(spells()), Run())
+
+
 def test_a_series_too_short_to_learn_from_is_refused():
     with pytest.raises(FitError, match="too short"):
         echoes.fit(CONFIG, SETTING, history(np.zeros((1, 1))), Run())

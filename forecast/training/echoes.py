@@ -36,6 +36,7 @@ RIDGES = tuple(10.0**k for k in range(2, -5, -1))
 STEPS = 12  # of (2), at most
 NEAR = 1e-4  # a step of every entry of A that ends them
 DYNAMICS = (0.3, 0.9)  # leak rate and spectral radius, unless set
+ON_LOAD = ("lags", "hours", "pull", "harmonics", "clock_scale")  # settings of lags and seasons
 FREE = 1e-6  # penalty of the constant, relative to the others
 
 Ints = NDArray[np.int64]
@@ -56,13 +57,16 @@ class Windows:
 def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> Echoes:
     """Fit a network to prices; the returned config says what was chosen.
 
-    Raises FitError where there is nothing to learn from, or for a mode that prices do not have.
+    Raises FitError where there is nothing to learn from, or for a setting that prices do not have.
     """
     if config.mode == "free":
         raise FitError("free running is for values; on prices the readout is direct",
                        hint="leave `mode` out")  # fmt: skip
     if config.adapt == "yes":
         raise FitError("on prices the readout stays as it was fitted", hint="leave `adapt` out")
+    for name in ON_LOAD:
+        if getattr(config, name) != getattr(ESNConfig(), name):
+            raise FitError(f"on prices `{name}` would change nothing", hint=f"leave `{name}` out")
     leak, radius = config.leak_rate or DYNAMICS[0], config.spectral_radius or DYNAMICS[1]
     config = replace(config, leak_rate=leak, spectral_radius=radius)
     variance = variances(history)
