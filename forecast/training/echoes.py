@@ -36,7 +36,7 @@ RIDGES = tuple(10.0**k for k in range(2, -5, -1))
 STEPS = 12  # of (2), at most
 NEAR = 1e-4  # a step of every entry of A that ends them
 DYNAMICS = (0.3, 0.9)  # leak rate and spectral radius, unless set
-ON_LOAD = ("lags", "hours", "pull", "harmonics", "clock_scale")  # settings of lags and seasons
+ON_LOAD = ("lags", "hours", "pull")  # settings of the readout on load
 FREE = 1e-6  # penalty of the constant, relative to the others
 
 Ints = NDArray[np.int64]
