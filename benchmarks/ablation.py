@@ -48,7 +48,20 @@ def gefcom2012(folder: Path) -> tuple[Panel, Task]:
     return panel, Task(24, windows=72, stride=120, first_cutoff=_time("2006-06-30T23:00:00"))
 
 
-TASKS = {"vic-elec": vic_elec, "gefcom2012": gefcom2012}
+def entsoe35(folder: Path) -> tuple[Panel, Task]:
+    """Return 35 countries, and every fifth day of the year before the one that is judged."""
+    panel = tables.read(folder / "entsoe35.csv.gz", season=(24, 168))
+    return panel, Task(24, windows=72, stride=120, first_cutoff=_time("2016-12-31T23:00:00"))
+
+
+def m4_hourly(folder: Path) -> tuple[Panel, Task]:
+    """Return the training rows of 414 series, of which the last 48 are the window."""
+    panel = tables.read(folder / "m4_hourly_train.csv.gz", season=(24, 168))
+    return panel, Task(48)
+
+
+TASKS = {"vic-elec": vic_elec, "gefcom2012": gefcom2012, "entsoe35": entsoe35,
+         "m4-hourly": m4_hourly}  # fmt: skip
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ Floats = NDArray[np.float64]
 PRIOR = 30.0  # k: how many windows of a series weigh as much as all the others
 NEIGHBOURS = 2  # steps on either side that share their windows when there are few
 FEW = 200
+PAIR = [*range(MEDIAN), 0, *range(MEDIAN)[::-1]]  # of each level; the median stays anyway
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +58,7 @@ def widen(quantiles: Floats, widths: Floats | None) -> Floats:
     """Return `quantiles` (N, H, Q), their distance from the median times exp(`widths`) (N, P)."""
     if widths is None or not widths.any():
         return quantiles
-    factor = np.exp(np.concatenate([widths, np.zeros((len(widths), 1)), widths[:, ::-1]], axis=1))
+    factor = np.exp(widths)[:, PAIR]
     middle = quantiles[..., MEDIAN : MEDIAN + 1]
     return spread_out(middle + factor[:, None] * (quantiles - middle))
 
@@ -95,6 +96,8 @@ def learn(quantiles: Floats, scale: Floats, truth: Floats, overlap: int = 1) -> 
 
 def spread_out(quantiles: Floats) -> Floats:
     """Return `quantiles` (..., Q) made non-decreasing away from the median, which stays."""
+    if (quantiles[..., 1:] >= quantiles[..., :-1]).all():
+        return quantiles
     above = np.maximum.accumulate(quantiles[..., MEDIAN:], axis=-1)
     below = np.minimum.accumulate(quantiles[..., MEDIAN::-1], axis=-1)[..., ::-1]
     return np.concatenate([below[..., :-1], above], axis=-1)

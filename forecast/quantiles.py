@@ -50,15 +50,25 @@ def check_levels(levels: tuple[float, ...]) -> None:
 
 def interpolate(quantiles: Floats, levels: tuple[float, ...]) -> Floats:
     """Return quantiles (..., len(levels)) between those at LEVELS, linear in the normal score."""
-    out = []
-    for level in levels:
+    below, share = _between(levels)
+    if not share.any():
+        return quantiles[..., below]
+    low = quantiles[..., below]
+    step = quantiles[..., np.minimum(below + 1, len(LEVELS) - 1)] - low
+    return low + np.where(share > 0, share * step, 0.0)
+
+
+@cache
+def _between(levels: tuple[float, ...]) -> tuple[NDArray[np.int64], Floats]:
+    """Return which level each of `levels` follows, and its share of the way to the next."""
+    below, share = np.zeros(len(levels), np.int64), np.zeros(len(levels))
+    for j, level in enumerate(levels):
         if level in LEVELS:
-            out.append(quantiles[..., LEVELS.index(level)])
+            below[j] = LEVELS.index(level)
             continue
         from statistics import NormalDist
 
         score = NormalDist().inv_cdf(level)
         k = int(np.searchsorted(NORMAL, score)) - 1
-        share = (score - NORMAL[k]) / (NORMAL[k + 1] - NORMAL[k])
-        out.append(quantiles[..., k] + share * (quantiles[..., k + 1] - quantiles[..., k]))
-    return np.stack(out, axis=-1) if out else quantiles[..., :0]
+        below[j], share[j] = k, (score - NORMAL[k]) / (NORMAL[k + 1] - NORMAL[k])
+    return below, share

@@ -45,8 +45,7 @@ class Transform:
             return scaled
         if self.difference:  # a price may fall as far as it likes
             return np.log(np.where(scaled > 0, scaled, np.nan))
-        faulty = np.nan_to_num(scaled) < FLOOR
-        return np.log(np.where(faulty, np.nan, scaled))
+        return np.log(np.where(scaled < FLOOR, np.nan, scaled))
 
     def backward(self, z: Floats, scale: Floats) -> Floats:
         """Return y for `z`; logarithms are kept within what a float can hold."""

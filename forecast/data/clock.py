@@ -138,9 +138,11 @@ class Clock:
         which knows no year.
         """
         times = self.local(times)
-        columns = [self._phase(times, season) for season in self.seasons]
-        year = np.zeros(times.shape) if self.kind == "index" else np.mod(times / YEAR, 1.0)
-        return np.stack([*columns, year], axis=-1)
+        out = np.empty((*times.shape, len(self.seasons) + 1))
+        for s, season in enumerate(self.seasons):
+            out[..., s] = self._phase(times, season)
+        out[..., -1] = 0.0 if self.kind == "index" else np.mod(times / YEAR, 1.0)
+        return out
 
     def _phase(self, times: Times, season: int) -> NDArray[np.float64]:
         if self.kind == "calendar":

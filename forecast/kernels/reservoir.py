@@ -118,16 +118,17 @@ def _cycle_states(
 def states_abreast(
     x: Singles, inputs: Singles, W_in: Singles, W: Singles, W_from: NDArray[np.int32], leak: Singles
 ) -> Singles:
-    """Return the states (T, R, L) of L series, from `x` (R, L) over `inputs` (T, U + 1, L), U > 2.
+    """Return the last states (R, L) of L series, from `x` over `inputs` (T, U + 1, L), U > 2.
 
-    `leak` (T, L) is the leak rate, 0 where a state is to stay. Loops run along the series.
+    `leak` (T, L) is the leak rate, 0 where a state is to stay. Loops run along the series; states
+    of the step and of the one before take turns in two places, which the cache holds.
     """
     (T, U, L), (R, K) = inputs.shape, W.shape
     places = W_from.view(np.uint32)
-    out = np.empty((T, R, L), np.float32)
+    out = np.empty((2, R, L), np.float32)
     heard = np.empty(L, np.float32)
     for t in range(T):
-        u, now, a = inputs[t], out[t], leak[t]
+        u, now, a = inputs[t], out[t % 2], leak[t]
         for r in range(R):
             v0, v1, v2, v3 = W_in[0, r], W_in[1, r], W_in[2, r], W_in[3, r]
             for n in range(L):
@@ -153,7 +154,7 @@ def states_abreast(
             for n in range(L):
                 now[r, n] = (np.float32(1) - a[n]) * x[r, n] + a[n] * _tanh(heard[n])
         x = now
-    return out
+    return x.copy()
 
 
 def states_on_device(x: "Tensor", drive: "Tensor", W: "Tensor", leak: "Tensor") -> "Tensor":

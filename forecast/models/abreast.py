@@ -41,7 +41,7 @@ def carry(
             for m in range(len(x)):
                 W, W_from, W_in = model.parts(m)
                 W_in = np.pad(W_in, ((0, inputs.shape[1] - len(W_in)), (0, 0)))
-                x[m] = fast.states_abreast(x[m], inputs, W_in, W, W_from, leak)[-1]
+                x[m] = fast.states_abreast(x[m], inputs, W_in, W, W_from, leak)
         out[which.start : which.stop] = x.transpose(2, 0, 1)
     return out
 

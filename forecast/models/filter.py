@@ -63,32 +63,39 @@ def filter_rows(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state:
     mean, cov, begun = state["mean"], state["cov"], state["seen"]
     out = np.full((*z.shape, 2), np.nan)
     for t in range(z.shape[1]):
-        h = look(plan, seen.at(slice(None), t))
-        on = slice(None) if begun.all() else np.flatnonzero(begun)
-        mean[on], cov[on] = advance(mean[on], cov[on], Dynamics(*(a[on] for a in dynamics)))
-        there = ~np.isnan(z[:, t])
+        h, there = look(plan, seen.at(slice(None), t)), ~np.isnan(z[:, t])
+        if begun.all():
+            mean, cov = advance(mean, cov, dynamics)
+            if there.all():
+                mean, cov, out[:, t] = condition(mean, cov, h, z[:, t])
+                continue
+        else:
+            on = np.flatnonzero(begun)
+            mean[on], cov[on] = advance(mean[on], cov[on], Dynamics(*(a[on] for a in dynamics)))
         new, old = np.flatnonzero(there & ~begun), np.flatnonzero(there & begun)
         if len(old):
-            on = slice(None) if len(old) == len(z) else old
-            mean[on], cov[on], out[on, t] = condition(mean[on], cov[on], h[on], z[on, t])
+            mean[old], cov[old], out[old, t] = condition(mean[old], cov[old], h[old], z[old, t])
         if len(new):
             mean[new], cov[new] = meet(mean[new], cov[new], h[new], z[new, t])
             begun[new] = True
+    state["mean"], state["cov"] = mean, cov
     return out
 
 
 def advance(mean: Floats, cov: Floats, dynamics: Dynamics) -> tuple[Floats, Floats]:
     """Return mean (N, m) and covariance (N, m, m) one step later: equation (1)."""
     rho, q, _, coupling = dynamics
-    mean, m = mean.copy(), mean.shape[1]
+    after, moved = mean * rho, cov * rho[:, :, None]
+    moved *= rho[:, None, :]
     if coupling.any():
-        mean[:, 0] += coupling * mean[:, 1]
-        cov = cov.copy()
-        cov[:, 0] += coupling[:, None] * cov[:, 1]
-        cov[:, :, 0] += coupling[:, None] * cov[:, :, 1]
-    cov = rho[:, :, None] * cov * rho[:, None, :]
-    cov[:, np.arange(m), np.arange(m)] += q
-    return mean * rho, cov
+        to_level = rho[:, :1] * coupling[:, None]
+        after[:, :1] += to_level * mean[:, 1:2]
+        row = to_level * rho * cov[:, 1]
+        moved[:, 0] += row
+        moved[:, :, 0] += row
+        moved[:, 0, 0] += (to_level[:, 0] ** 2) * cov[:, 1, 1]
+    np.einsum("nii->ni", moved)[:] += q
+    return after, moved
 
 
 def condition(mean: Floats, cov: Floats, h: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
@@ -97,8 +104,9 @@ def condition(mean: Floats, cov: Floats, h: Floats, z: Floats) -> tuple[Floats, 
     e = z - (h * mean).sum(axis=1)
     s = (h * ph).sum(axis=1) + 1.0
     gain = ph / s[:, None]
-    cov = cov - gain[:, :, None] * ph[:, None, :]
-    return mean + gain * e[:, None], cov, np.stack([e, s], axis=1)
+    told = gain[:, :, None] * ph[:, None, :]
+    cov = np.subtract(cov, told, out=told)
+    return mean + gain * e[:, None], cov, np.array([e, s]).T
 
 
 def meet(mean: Floats, cov: Floats, h: Floats, z: Floats) -> tuple[Floats, Floats]:
@@ -116,7 +124,7 @@ def weigh(variance: Floats, shock: Floats, volatility: Volatility) -> Floats:
     """Return v (N, T + 1) around each `shock` e / sqrt(s) (N, T), NaN where none: (4)."""
     out = np.repeat(variance[:, None], shock.shape[1] + 1, axis=1)
     decay, tail, lean = volatility
-    if np.all(decay == 1.0):
+    if np.min(decay) == 1.0:
         return out
     for t in range(shock.shape[1]):
         v, x = out[:, t], shock[:, t] ** 2

@@ -21,7 +21,7 @@ Shapes: N series, T rows, H horizon, S seasons, m states, p parameters, Q quanti
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -71,7 +71,7 @@ class KalmanConfig:
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Kalman:
     """A fitted filter.
 
@@ -87,7 +87,7 @@ class Kalman:
     setting: Setting
     arrays: Arrays
 
-    @property
+    @cached_property
     def structure(self) -> Structure:
         """The components."""
         return self.config.structure(len(self.setting.known))
@@ -149,6 +149,8 @@ class Kalman:
     def _unseen(self, state: State) -> tuple[Floats, Floats]:
         """Return mean and variance (N, 1) of the level of a series without any value; else 0."""
         seen = state["seen"]
+        if seen.all():
+            return np.zeros((len(seen), 1)), np.zeros((len(seen), 1))
         both = (known(self.arrays[name], state["series"]) for name in ("centre", "spread"))
         centre, spread = (np.where(seen, 0.0, value)[:, None] for value in both)
         return centre, spread

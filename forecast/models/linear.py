@@ -10,6 +10,7 @@ Shapes: N series, T rows, C values in the ring, P features, H horizon, B rows of
 """
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,7 @@ def check(config: Any) -> None:
             raise ValueError(f"{name} must not be negative")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Readout:
     """Which features (1) a config and a setting ask for."""
 
@@ -71,7 +72,7 @@ class Readout:
         seasons = self.setting.seasons
         return Memory(max(self.lags, *seasons, 1) + 1, seasons, self.setting.difference)
 
-    @property
+    @cached_property
     def places(self) -> NDArray[np.int64]:
         """Lags that are features, 0 the newest value."""
         whole = spans(self.setting)[-1]
@@ -85,7 +86,8 @@ class Readout:
         if self.setting.difference:
             return np.zeros(windows.shape[:-1])
         cycle = self.setting.seasons[-1] if self.setting.seasons else self.lags
-        return np.asarray(windows[..., -min(cycle, windows.shape[-1]) :].mean(axis=-1))
+        last = windows[..., -min(cycle, windows.shape[-1]) :]
+        return np.asarray(np.add.reduce(last, axis=-1) / last.shape[-1])
 
     def features(self, centred: Floats, phases: Floats) -> Floats:
         """Return (1) (B, P) for `centred` windows (B, C) in spreads, `phases` (B, S + 1) ahead."""
@@ -158,8 +160,17 @@ def spans(setting: Setting) -> tuple[int, ...]:
 
 def fourier(phase: Floats, harmonics: int) -> Floats:
     """Return cosines and sines (..., 2 harmonics) of `phase` (...) in cycles."""
-    angle = 2 * np.pi * phase[..., None] * np.arange(1, harmonics + 1)
-    return np.concatenate([np.cos(angle), np.sin(angle)], axis=-1)
+    angle = 2 * np.pi * phase[..., None] * _numbers(harmonics)
+    out = np.empty((*phase.shape, 2 * harmonics))
+    np.cos(angle, out=out[..., :harmonics])
+    np.sin(angle, out=out[..., harmonics:])
+    return out
+
+
+@cache
+def _numbers(last: int) -> NDArray[np.int64]:
+    """Return 1 to `last`, which a stream asks for at every row."""
+    return np.arange(1, last + 1)
 
 
 class Linear:
@@ -198,9 +209,12 @@ class Linear:
 
     def read(self, state: State, features: Floats) -> Floats:
         """Return what each series' readout says (N, H) of `features` (N, P), in spreads."""
-        said = np.zeros((len(features), self.setting.horizon))
         which = self.arrays["which"][state["series"]]
-        for k in set(which.tolist()):
+        asked = set(which.tolist())
+        if len(asked) == 1:
+            return np.asarray(features @ self.arrays["readouts"][asked.pop()])
+        said = np.zeros((len(features), self.setting.horizon))
+        for k in asked:
             said[which == k] = features[which == k] @ self.arrays["readouts"][k]
         return said
 
@@ -224,4 +238,4 @@ class Linear:
             enough = seen >= (self.setting.seasons[0] if self.setting.seasons else PLAIN)
             spread = np.where((series < 0) & enough & (own > TINY), own, spread)
         centred = (windows - level[:, None]) / spread[:, None]
-        return np.clip(centred, -CLIP, CLIP), level, spread
+        return np.minimum(np.maximum(centred, -CLIP), CLIP), level, spread

@@ -56,7 +56,8 @@ class Memory:
 
         `seen` (T,) is how many values each row had shown.
         """
-        views = sliding_window_view(np.concatenate([ring, rows]), self.size)[1:]
+        joined = np.concatenate([ring, rows])
+        views = joined[None, 1:] if len(rows) == 1 else sliding_window_view(joined, self.size)[1:]
         short = np.flatnonzero(seen < self.size)
         if not len(short):
             return views
@@ -104,8 +105,11 @@ class Memory:
         return rows, seen
 
     def _fill(self, ring: Floats, seen: int, z: Floats) -> Floats:
+        missing = np.flatnonzero(~np.isfinite(z))
+        if not len(missing):
+            return z
         flat = np.concatenate([ring, z])
-        for t in np.flatnonzero(~np.isfinite(z)):
+        for t in missing:
             known = np.array([min(seen + int(t), self.size)])
             flat[self.size + t] = flat[self.size + t - int(self._period(known)[0])]
         return flat[self.size :]

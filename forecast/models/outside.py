@@ -33,6 +33,8 @@ class Outside:
     def __len__(self) -> int:
         setting = self.setting
         D, K, P = (len(names) for names in (setting.static, setting.known, setting.past))
+        if not D + K + P:
+            return 0
         return D + 2 * K * setting.horizon + len(self.places) * (K + P)
 
     @property
@@ -67,6 +69,8 @@ class Outside:
 
     def seen(self, state: State, phases: Floats) -> Floats:
         """Return (1) (N, F) after `state`, for steps at `phases` (N, H, S + 1 + D + K)."""
+        if not len(self):
+            return np.zeros((len(phases), 0))
         recent = state.get("recent", np.zeros((len(phases), self.rows, 0)))
         return self.features(recent, phases[:, : self.setting.horizon, self._first :])
 

@@ -24,6 +24,7 @@ KEYS = ("unique_id", "cutoff", "y", "outside", "ds", "mean")
 TOLD = 5  # events of a kind that are told; then the 10th, the 100th, ...
 WINDOW = 1000  # rows that rolling scores look back on
 SKIPPED = ("bad line", "late row", "duplicate row", "row off the clock", "row too far ahead")
+_WRITTEN = f"{{:.{DIGITS}g}}".format
 _FATES = {"late": "late row", "duplicate": "duplicate row", "odd": "row off the clock",
           "far": "row too far ahead"}  # fmt: skip
 
@@ -269,4 +270,4 @@ class Follower:
 
 
 def _number(value: float) -> str:
-    return "" if value != value else f"{value:.{DIGITS}g}"
+    return "" if value != value else _WRITTEN(value)

@@ -33,5 +33,6 @@ def learn(widths: Floats, quantiles: Floats, y: Floats, rate: float) -> tuple[Fl
     """
     below = y[:, None] < quantiles[:, :MEDIAN]
     above = y[:, None] > quantiles[:, :MEDIAN:-1]
-    moved = np.clip(widths + rate * ((below | above) - OUTER), -WIDEST, WIDEST)  # (1)
-    return np.asarray(moved), np.asarray(above[:, 0] * 1.0 - below[:, 0])
+    moved = widths + rate * ((below | above) - OUTER)  # (1)
+    moved = np.minimum(np.maximum(moved, -WIDEST), WIDEST)
+    return moved, np.asarray(above[:, 0] * 1.0 - below[:, 0])
