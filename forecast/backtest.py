@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import fitting, metrics, provenance, runfolder
+from forecast import metrics, provenance, record, runfolder
 from forecast.data import sessions
 from forecast.data.frequency import seasoned
 from forecast.data.panel import Panel
@@ -118,7 +118,7 @@ def _facts(panel: Panel, task: Task, options: dict[str, Any]) -> dict[str, Any]:
     """Return what makes the numbers repeatable."""
     return {
         "known": list(panel.known),
-        "fingerprint": fitting.fingerprint(panel),
+        "fingerprint": record.fingerprint(panel),
         "task": asdict(task),
         "seed": options.get("seed", 0),
         "hardware": provenance.hardware(),

@@ -5,19 +5,17 @@ A model is fitted twice. The first fit leaves out the last rows of each series, 
 at the settings so chosen. Baselines, which choose nothing, are fitted alike.
 """
 
-import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast import calibration, replay, skill
+from forecast import calibration, record, replay, skill
 from forecast.calibration import Calibration
 from forecast.data import covariates, sessions
 from forecast.data.covariates import Coding
 from forecast.data.holidays import HOLIDAY
-from forecast.data.layout import Layout
 from forecast.data.panel import Panel
 from forecast.data.roles import ROLES
 from forecast.errors import FitError
@@ -75,13 +73,16 @@ def fit(
     work = _Work(panel, shape, scales(panel), kind, setting, run, coding)
     if not len(panel) or np.isnan(work.scales).all():
         raise FitError("there is no value to learn from")
+    _tell_empty(work)
+    if transform == "auto" and kind.logarithm:
+        work = work.shaped(config)
     fitted, adjustment, found = work.learn(config)
     fitted, coding = work.narrowed(fitted)
     forecaster = Forecaster(
         family=model,
         model=fitted,
         clock=panel.clock,
-        transform=shape,
+        transform=work.transform,
         calibration=adjustment,
         ids=(),
         series=np.zeros(0, np.int64),
@@ -90,7 +91,7 @@ def fit(
         last=np.zeros(0, np.int64),
         tail=np.zeros((0, KEPT)),
         order=np.zeros(0, np.int64),
-        record=_record(given, shape, adjustment, coding) | found,
+        record=record.of_fit(given, work.transform, adjustment, coding) | found,
         coding=coding,
         beside=np.zeros((0, len(coding))),
         holidays=panel.holidays if HOLIDAY in coding.sources("known") else None,
@@ -130,6 +131,20 @@ class _Work:
     setting: Setting
     run: Run
     coding: Coding
+
+    def shaped(self, config: Any) -> "_Work":
+        """Return the same work, without logarithms that were proposed if its likelihood falls."""
+        if self.transform.name != "log":
+            return self
+        held, plain = held_back(self.panel, self.setting), replace(self, transform=Transform())
+        gain = self.kind.load("logarithm")(
+            config, self.setting, self.history(held), plain.history(held)
+        )
+        if np.isnan(gain):
+            return self
+        chosen, verb = (self, "gain") if gain > 0 else (plain, "lose")
+        reason = f"by likelihood: logarithms {verb} {abs(gain):.3f} a value"
+        return replace(chosen, transform=replace(chosen.transform, reason=reason))
 
     def learn(self, config: Any) -> tuple[Model, Calibration, dict[str, Any]]:
         """Fit with rows held back, calibrate on them, fit again on all; also say the skill.
@@ -222,6 +237,15 @@ class _Work:
         return quantiles, scale, truth
 
 
+def _tell_empty(work: _Work) -> None:
+    """Name the series that show no value at all."""
+    empty = [work.panel.ids[i] for i in np.flatnonzero(np.isnan(work.scales))]
+    if empty:
+        names = ", ".join(f"`{name}`" for name in empty[:5]) + ", ..." * (len(empty) > 5)
+        which = "series has" if len(empty) == 1 else "series have"
+        work.run.tell(f"{len(empty):,} {which} no value, and an empty forecast: {names}")
+
+
 def held_back(panel: Panel, setting: Setting) -> NDArray[np.int64]:
     """Return how many last rows of each series are held back (N,); 0 where there are too few.
 
@@ -264,57 +288,6 @@ def _with_states(forecaster: Forecaster, panel: Panel) -> Forecaster:
         order=panel.order if len(panel.order) else number,
         beside=beside[panel.offsets[1:] - 1],
     )
-
-
-def _record(
-    panel: Panel, transform: Transform, adjustment: Calibration, coding: Coding
-) -> dict[str, Any]:
-    """Return what is known about a fit; the layout without the covariates that are not used."""
-    first, last = panel.starts.min(keepdims=True), panel.ends.max(keepdims=True)
-    return {
-        "series": len(panel),
-        "rows": len(panel.values),
-        "first": str(panel.clock.write(first)[0]),
-        "last": str(panel.clock.write(last)[0]),
-        "frequency": panel.clock.label,
-        "transform": transform.reason,
-        "calibration windows": adjustment.windows,
-        "fingerprint": fingerprint(panel),
-        "layout": asdict(_used(panel.layout, coding)) if panel.layout else None,
-        **_beside(panel, coding),
-    }
-
-
-def _used(layout: Layout, coding: Coding) -> Layout:
-    used = {name for role in ROLES for name in coding.sources(role)}
-    beside = tuple(each for each in layout.beside if layout.columns[each[1]] in used)
-    return replace(layout, beside=beside)
-
-
-def _beside(panel: Panel, coding: Coding) -> dict[str, Any]:
-    """Return which covariates are used, which are not, and which tell nothing; {} without any."""
-    if panel.covariates is None:
-        return {}
-    used = [name for role in ROLES for name in coding.sources(role)]
-    every = [column.name for column in panel.covariates.columns]
-    return {
-        "covariates": {
-            "used": used,
-            "not used": [name for name in every if name not in used],
-            "constant": list(covariates.constant(coding)),
-        }
-    }
-
-
-def fingerprint(panel: Panel) -> str:
-    """Return the SHA-256 of ids, timestamps, values and covariates, as hexadecimal."""
-    digest = hashlib.sha256("\0".join(panel.ids).encode())
-    for array in (panel.offsets, panel.all_times(), panel.values):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    if panel.covariates is not None:
-        digest.update(repr(panel.covariates.columns).encode())
-        digest.update(np.ascontiguousarray(panel.covariates.values).tobytes())
-    return digest.hexdigest()
 
 
 def _renamed(progress: Any) -> Any:

@@ -17,22 +17,24 @@ def mean(quantiles: Floats) -> Floats:
     """Return the expectation (...) of distributions given by quantiles (..., Q) at LEVELS.
 
     The quantile function is taken as linear between the levels; each tail of 2.5 % counts at the
-    place a normal tail would have.
+    place a normal tail would have. Levels count in pairs, so that of a symmetric one it is the
+    median itself.
     """
     centre = quantiles[..., MEDIAN]
-    return centre + (quantiles - centre[..., None]) @ _weights()
+    pairs = quantiles[..., :MEDIAN] + quantiles[..., :MEDIAN:-1] - 2 * centre[..., None]
+    return centre + pairs @ _weights()
 
 
 @cache
 def _weights() -> Floats:
-    """Return what each level counts in the mean (Q,)."""
+    """Return what each level below the median, and the one as far above, counts in the mean."""
     p = np.array(LEVELS)
     weight = np.zeros(len(p))
     weight[:-1] += np.diff(p) / 2
     weight[1:] += np.diff(p) / 2
     weight[[0, -1]] += p[0] * (1 + TAIL)
     weight[[1, -2]] -= p[0] * TAIL
-    return weight
+    return weight[:MEDIAN]
 
 
 def check_levels(levels: tuple[float, ...]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import lognorm, norm
 from scipy.stats import t as student
 
 from forecast.errors import FitError
@@ -13,10 +14,10 @@ from forecast.models.filter import Volatility, weigh
 from forecast.models.kalman import Kalman, KalmanConfig
 from forecast.models.sight import look, sight
 from forecast.models.structural import design
-from forecast.training import choice, volatility
+from forecast.training import choice, logarithm, volatility
 from forecast.training.kalman import fit
 from forecast.training.run import Run
-from forecast.training.structural import VARIANCE, criterion
+from forecast.training.structural import VARIANCE, criterion, guesses, innovations
 
 ONE = np.zeros(1, np.int64)
 
@@ -358,3 +359,51 @@ def test_only_noise_that_the_likelihood_sees_makes_a_price_lag(noise, walk):
     state = model.absorb(model.start(ONE), z[None], np.zeros((1, 800, 1)))
     middle = model.predict(state, np.zeros((1, 1, 1))).quantiles[0, 0, MEDIAN]
     assert (abs(middle - z[-1]) < 1e-6) == walk
+
+
+# The transform
+
+
+def noisy_days(multiplicative: bool, days=40, seed=0):
+    """A level that grows tenfold, with a day on it that grows along or does not."""
+    t, rng = np.arange(24 * days), np.random.default_rng(seed)
+    level = np.exp(t / len(t) * np.log(10))
+    shape = 0.3 * np.sin(2 * np.pi * t / 24) + rng.normal(0, 0.05, len(t))
+    return level * np.exp(shape) if multiplicative else 5 + level + shape
+
+
+@pytest.mark.parametrize("multiplicative", [True, False])
+def test_logarithms_are_taken_where_the_likelihood_gains(multiplicative):
+    y = noisy_days(multiplicative)
+    setting, columns = Setting(24, (24,)), clock(len(y), 24)
+    gain = logarithm.gain(
+        KalmanConfig(), setting, *(history_of(z, columns) for z in (np.log(y), y))
+    )
+    assert (gain > 0) == multiplicative
+
+
+def test_the_gain_of_logarithms_holds_their_jacobian():
+    """A local level: densities of y itself, by SciPy's normal and lognormal."""
+    y = np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.1, 200)) + 3)
+    setting, columns = Setting(1), np.zeros((200, 1))
+    config = KalmanConfig(trend="none", variance="constant")
+    both = [history_of(z, columns) for z in (np.log(y), y)]
+    density = []
+    for history, law in zip(both, (lognorm_of, normal_of), strict=True):
+        ready = choice.settle(replace(config, criterion="likelihood"), setting, history)
+        stretch = choice.cut(ready, setting, history, 0)
+        found = []
+        for theta in guesses(ready, stretch.structure):
+            e, s = innovations(stretch, theta)
+            v = np.mean(e**2 / s)
+            found.append(law(y[1:], history.z[1:] - e, np.sqrt(v * s)).mean())
+        density.append(max(found))
+    assert logarithm.gain(config, setting, *both) == pytest.approx(density[0] - density[1])
+
+
+def lognorm_of(y, mean, deviation):
+    return lognorm.logpdf(y, deviation, scale=np.exp(mean))
+
+
+def normal_of(y, mean, deviation):
+    return norm.logpdf(y, mean, deviation)

@@ -21,6 +21,7 @@ class Family:
     prices_only: bool = False
     seeded: bool = False  # draws random numbers at the fit
     copies: bool = False  # forecasts past values, which a transform could only round
+    logarithm: str = ""  # what its own likelihood gains by logarithms, if it is asked
     spreads: bool = False  # learns the quantiles of returns, on more of the past than is held back
     covariates: tuple[Role, ...] = ()  # which of them it uses; it never sees the others
 
@@ -46,7 +47,7 @@ FAMILIES = {
                seeded=True, spreads=True, covariates=ROLES),
         Family("kalman", f"{_M}.kalman:KalmanConfig", f"{_M}.kalman:Kalman",
                f"{_T}.kalman:fit", "structural state space by maximum likelihood",
-               covariates=("known",)),
+               logarithm=f"{_T}.logarithm:gain", covariates=("known",)),
         Family("linear", f"{_M}.linear:LinearConfig", f"{_M}.linear:Linear",
                f"{_T}.linear:fit", "ridge on lags and calendar, direct", baseline=True,
                covariates=ROLES),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from forecast import backtest, fitting, provenance
+from forecast import backtest, fitting, provenance, record
 from forecast.data.panel import Panel
 from forecast.errors import DataError
 from forecast.models.base import Setting
@@ -103,7 +103,7 @@ def _identity(panel: Panel, search: Search) -> dict[str, Any]:
     space = json.dumps(asdict(search.space), sort_keys=True)
     found = {
         "format": FORMAT,
-        "data": fitting.fingerprint(panel),
+        "data": record.fingerprint(panel),
         "model": search.kind.name,
         "task": asdict(search.task),
         "budget": search.budget,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.kernels.threads import in_threads
 from forecast.models.base import Floats
 from forecast.models.filter import TINY, Volatility, ahead, blank, carry
 from forecast.models.kalman import KalmanConfig
@@ -183,11 +184,15 @@ def search(
             begin = [*begin, _noiseless(structure)]
             starts = len(begin)
     jac: Any = _slope(value, step) if smooth else None
-    found = [
-        minimize(value, x, jac=jac, method="L-BFGS-B", bounds=bounds(structure), options=options)
-        for x in sorted(begin, key=value)[:starts]
-    ]
-    best = min(found, key=lambda result: float(result.fun))
+    points, found = sorted(begin, key=value)[:starts], {}
+
+    def climb(k: int) -> None:
+        found[k] = minimize(
+            value, points[k], jac=jac, method="L-BFGS-B", bounds=bounds(structure), options=options
+        )
+
+    in_threads(climb, len(points))
+    best = min((found[k] for k in range(len(points))), key=lambda result: float(result.fun))
     return Found(np.asarray(best.x, np.float64), float(best.fun), bool(best.success))
 
 

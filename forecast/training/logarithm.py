@@ -1,0 +1,59 @@
+"""Whether a Kalman filter works on logarithms: by likelihood, with the Jacobian of the transform.
+
+    log p(y) = log p(z) - sum log y,    z = log y                                             (1)
+
+The components are the same on both scales, and so are the parameters, which are ratios of
+variances: those where a search begins, the best of them on each scale. A search changes the gain
+by a tenth of itself and takes fifty times as long.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from forecast.kernels.threads import in_threads
+from forecast.models.base import History, Setting
+from forecast.models.kalman import KalmanConfig
+from forecast.training.choice import cut, settle
+from forecast.training.structural import criterion, guesses
+
+SAMPLE = 5  # series asked
+TREND: Literal["none"] = (
+    "none"  # the search for one takes longer than all the rest, and both scales would have it
+)
+
+
+def gain(config: KalmanConfig, setting: Setting, logged: History, plain: History) -> float:
+    """Return by how much logarithms raise the log-likelihood of a value, the mean over series.
+
+    `plain` holds y and `logged` its logarithms; values without one are left out of both. NaN where
+    too few are left.
+    """
+    plain = replace(plain, z=np.where(np.isnan(logged.z), np.nan, plain.z))
+    config = replace(config, criterion="likelihood", begin=())
+    if config.trend == "auto":
+        config = replace(config, trend=TREND)
+    config = settle(config, setting, plain)
+    some = np.linspace(0, len(plain) - 1, min(len(plain), SAMPLE)).astype(int)
+    found = np.full(len(some), np.nan)
+
+    def one(k: int) -> None:
+        found[k] = _gain(config, setting, logged, plain, some[k])
+
+    in_threads(one, len(some))
+    found = found[np.isfinite(found)]
+    return float(found.mean()) if len(found) else np.nan
+
+
+def _gain(config: KalmanConfig, setting: Setting, logged: History, plain: History, i: int) -> float:
+    """Return the gain of series `i`; NaN where fewer than two values are there."""
+    both = cut(config, setting, plain, i), cut(config, setting, logged, i)
+    if both[0].count < 2:
+        return np.nan
+    least = [
+        min(criterion(config, stretch)(theta) for theta in guesses(config, stretch.structure))
+        for stretch in both
+    ]
+    z = both[1].z[~np.isnan(both[1].z)]
+    return least[0] - least[1] - float(z[1:].mean())  # the first value starts the level
