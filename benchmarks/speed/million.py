@@ -30,7 +30,7 @@ CHEAP = {"gru": {"updates": "60"}, "rnn": {"updates": "60"}, "kalman": {"evaluat
 PIECE = 5_000  # rows made at once
 SERIES = 1_000
 DAY = 24  # rows absorbed at once
-LOOKS = (0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 1.0)  # of all rows
+LOOKS = (0.01, 0.1, 0.25, 0.5, 0.75, 1.0)  # of all rows
 
 
 @njit(cache=True)

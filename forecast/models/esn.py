@@ -33,6 +33,7 @@ WASHOUT = 100
 
 LITTLE = 3_000_000  # units times rows that NumPy carries while numba loads
 BLOCK = 256  # rows whose states are held at once
+TOGETHER = 256  # series that take a step at once
 WORDS = {"topology": ("sparse", "cycle"), "mode": ("direct", "free"), "adapt": ("no", "yes")}
 Singles = NDArray[np.float32]
 Parts = tuple[Singles, NDArray[np.int32], Singles]  # W, W_from, W_in of a reservoir
@@ -102,6 +103,9 @@ class ESN(Linear):
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry `state` over rows `z` (N, T) by (1)."""
         after, rows, seen = self.memory.absorb(state, z)
+        if z.shape[1] == 1 and seen.all():
+            after["x"] = self._step(after, phases[:, 0])
+            return after | self.outside.absorb(state, phases)
         kernels = worthwhile_kernels(z.size * self.arrays["W"][..., 0].size)
         if kernels is not None and len(z) >= abreast.FEWEST:
             after["x"] = abreast.carry(self, state, rows, seen, phases, kernels)
@@ -154,6 +158,23 @@ class ESN(Linear):
         if not self.setting.difference:
             return level, spread
         return np.nan_to_num(state["last"]), spread * np.sqrt(self.setting.horizon)
+
+    def _step(self, state: State, phases: Floats) -> Singles:
+        """Return x (N, M, R) one row later, given a `state` whose ring holds the row already.
+
+        A stream's way: the newest row of every series, many series in one go.
+        """
+        windows = self.memory.extend(state["ring"], state["seen"])
+        centred, _, _ = self.centre(windows, state["seen"], state["series"])
+        drive, x = driven(self.inputs(centred, phases), self.whole), state["x"]
+        W, W_from, _ = self.whole
+        out = np.empty_like(drive)
+        for n in range(0, len(x), TOGETHER):
+            part = slice(n, n + TOGETHER)
+            flat = x[part].reshape(-1, len(W))
+            heard = np.einsum("rk,nrk->nr", W, flat[:, W_from])
+            out[part] = leaked(flat, drive[part] + heard, self.config.leak_rate)
+        return out.reshape(x.shape)
 
     def _carry(self, x: Singles, inputs: Floats, kernels: Any) -> Singles:
         """Return the last states (M, R) that follow `x` (M, R) over `inputs` (T, U + 1)."""
@@ -212,24 +233,35 @@ def joined(arrays: Arrays) -> Parts:
 def run(x: Singles, inputs: NDArray[Any], parts: Parts, leak_rate: float, kernels: Any) -> Singles:
     """Return the states (T, R) that follow `x` (R,) over `inputs` (T, U + 1) by (1)."""
     W, W_from, W_in = parts
-    leak = np.float32(leak_rate)
     if kernels is None:
-        # In double precision, so that a row's drive does not depend on how many rows come along.
-        drive = inputs.astype(np.float64) @ W_in.astype(np.float64)
-        return states(x, drive.astype(np.float32), W, W_from, leak)
+        return states(x, driven(inputs, parts), W, W_from, leak_rate)
+    leak = np.float32(leak_rate)
     return np.asarray(kernels.states(x, inputs.astype(np.float32), W_in, W, W_from, leak))
+
+
+def driven(inputs: NDArray[Any], parts: Parts) -> Singles:
+    """Return W_in [1; u] (T, R) for `inputs` (T, U + 1).
+
+    In double precision, so that a row's drive does not depend on how many rows come along.
+    """
+    return (inputs.astype(np.float64) @ parts[2].astype(np.float64)).astype(np.float32)
 
 
 def states(
     x: Singles, drive: Singles, W: Singles, W_from: NDArray[np.int32], leak_rate: Any
 ) -> Singles:
     """Return the states (T, R) that follow `x` (R,) under W_in [1; u] = `drive` (T, R)."""
-    a, out = np.float32(leak_rate), np.empty_like(drive)
+    out = np.empty_like(drive)
     for t in range(len(drive)):
         heard = np.einsum("rk,rk->r", W, x.take(W_from))
-        x = (1 - a) * x + a * np.tanh(drive[t] + heard)  # (1)
-        out[t] = x
+        x = out[t] = leaked(x, drive[t] + heard, leak_rate)
     return out
+
+
+def leaked(x: Singles, heard: Singles, leak_rate: Any) -> Singles:
+    """Return (1): the states after `x`, given what the units hear."""
+    a = np.float32(leak_rate)
+    return np.asarray((1 - a) * x + a * np.tanh(heard))
 
 
 def worthwhile_kernels(work: int) -> Any:
