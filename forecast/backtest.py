@@ -58,7 +58,7 @@ def run(
     prices = looks_like_prices(panel.rows(np.zeros(len(panel), np.int64), plan.counts[0]))
     names = with_baselines(models, prices) if baselines else list(models)
     facts = _facts(panel, task, options)
-    about = {**facts, "options": options, "device": resources.device}
+    about = {**facts, "options": options, "device": resources.device, "clock": asdict(panel.clock)}
     chosen = {name: PROBES[name] for name in probes}
     storage = runfolder.opened(folder, about | ({"probes": [*chosen]} if chosen else {}))
     rows = _rows(panel, plan, storage)

@@ -73,6 +73,39 @@ def test_a_task_file_is_run_recorded_and_compared(capsys, folder):
     assert "1 of 10 scores differ." in said
 
 
+def test_a_task_file_names_covariates(capsys, folder):
+    head, *rows = (folder / "wave.csv").read_text().splitlines()
+    more = [f"{row},{k % 7},{'north' if row[0] == 'a' else 'south'}" for k, row in enumerate(rows)]
+    (folder / "wave.csv").write_text("\n".join([head + ",heat,region", *more]) + "\n")
+    task = TASK.replace('["snaive"]', '["linear"]').replace('series = ["b"]\n', "")
+    told = task + 'known = ["heat"]\nstatic = "region"\n'
+    (folder / "task.toml").write_text(told)
+    assert run("task.toml", "-q", "-f", "json", "-o", "task.json") == 0
+    flags = ("--models", "linear", "--horizon", 4, "--windows", 12, "--refit", 6, "--gap", 1,
+             "--first-cutoff", "2024-01-05T03:00:00", "--season", 24, "--static", "region",
+             "--known", "heat")  # fmt: skip
+    assert run("wave.csv", "-q", "-f", "json", "-o", "flags.json", *flags) == 0
+    by_task, by_flags = (json.loads((folder / f"{n}.json").read_text()) for n in ("task", "flags"))
+    names = ("model", "mase", "wql")
+    assert [[s[n] for n in names] for s in by_task["scores"]] == [
+        [s[n] for n in names] for s in by_flags["scores"]
+    ]
+    assert by_task["facts"]["known"] == ["heat"]
+    assert by_task["facts"]["fingerprint"] == by_flags["facts"]["fingerprint"]
+    (folder / "task.toml").write_text(told.replace('["heat"]', '["cold"]'))
+    assert run("task.toml") == 3
+    assert "`cold`: known covariate: no column is called so" in capsys.readouterr().err
+    (folder / "task.toml").write_text(told.replace('["heat"]', "[7]"))
+    assert run("task.toml") == 2
+    assert "`data.known` takes str" in capsys.readouterr().err
+
+
+def test_a_run_folder_is_that_of_one_clock(capsys):
+    assert plain("--run", "kept") == 0
+    assert plain("--run", "kept", "--season", 12) == 2
+    assert "another run: clock: seasons" in capsys.readouterr().err
+
+
 def test_a_task_file_takes_parts_of_one_table(capsys, folder):
     head, *rows = (folder / "wave.csv").read_text().splitlines(keepends=True)
     for name, part in (("1", rows[:150]), ("2", rows[150:])):

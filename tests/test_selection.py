@@ -14,7 +14,8 @@ from itertools import count
 import numpy as np
 import pytest
 
-from forecast import selection
+from forecast import fitting, selection
+from forecast.data import tables
 from forecast.data.clock import HOUR, Clock
 from forecast.data.panel import Panel, assemble
 from forecast.errors import DataError, FitError, UsageError
@@ -108,8 +109,6 @@ def test_halving_keeps_the_best_and_always_the_default():
 
 
 def test_a_candidate_is_judged_as_by_hand():
-    from forecast import fitting
-
     data, task = panel(), search(budget=2)
     trial = selection.tune(data, task)[1]
     horizon, windows = task.task.horizon, task.task.windows
@@ -125,6 +124,43 @@ def test_a_candidate_is_judged_as_by_hand():
     known = data.values.reshape(2, 480)[:, :cut]
     scale = np.abs(known[:, 24:] - known[:, :-24]).mean(axis=1)
     assert trial.mase == pytest.approx((np.mean(errors, axis=0) / scale).mean(), rel=1e-9)
+
+
+def heated(rows: int = 480) -> list[str]:
+    """Return lines `ds,y,heat` of a load that heat explains but for a little noise."""
+    rng, t = np.random.default_rng(3), np.arange(rows)
+    heat = rng.normal(size=rows)
+    y = 50 + 5 * np.sin(2 * np.pi * t / 24) + 10 * heat + 0.1 * rng.normal(size=rows)
+    days = np.datetime64("2024-01-01T00:00") + t.astype("m8[h]")
+    return [f"{d},{v:.4f},{h:.4f}\n" for d, v, h in zip(days, y, heat, strict=True)]
+
+
+def test_candidates_see_the_covariates_of_the_steps_to_come(forecast, tmp_path):
+    lines = heated()
+    data = tables.read(("ds,y,heat\n" + "".join(lines)).encode(), known=["heat"])
+    task = selection.on(Search(family("linear"), budget=2), data, 24, 1)
+    trials = selection.tune(data, task)
+    past = tables.read(("ds,y,heat\n" + "".join(lines[:-24])).encode(), known=["heat"])
+    ahead = [line.split(",") for line in lines[-24:]]
+    future = "ds,heat\n" + "".join(f"{day},{heat}" for day, _, heat in ahead)
+    model = fitting.fit(past, "linear", 24, settings=trials[1].settings)
+    table = tables.read(
+        future.encode(), clock=model.clock, layout=model.layout, known=["heat"], future=True
+    )
+    median = model.predict(future=table, levels=(0.5,)).quantiles[0, :, 0]
+    error = np.abs(median - [float(y) for _, y, _ in ahead]).mean()
+    scale = np.abs(past.values[24:] - past.values[:-24]).mean()
+    assert trials[1].mase == pytest.approx(error / scale, rel=1e-9)
+    blind = tables.read(("ds,y,heat\n" + "".join(lines)).encode(), value="y")
+    assert trials[0].mase < 0.8 * selection.tune(blind, task)[0].mase
+    (tmp_path / "load.csv").write_text("ds,y,heat\n" + "".join(lines))
+    args = ("tune", "load.csv", "-m", "linear", "--horizon", 24, "--windows", 1, "--budget", 2)
+    done = forecast(*args, "--known", "heat", "-o", "model", "-f", "csv")
+    assert done.returncode == 0, done.stderr
+    first = next(csv.DictReader(io.StringIO(done.stdout.decode())))
+    assert float(first["mase"]) == pytest.approx(trials[0].mase, rel=1e-4)
+    assert b"--known heat" in done.stderr
+    assert b"known `heat`: 24 of 24 steps to come lack" in forecast("predict", "model").stderr
 
 
 def test_a_search_goes_on_where_it_was_cut(tmp_path, monkeypatch):
@@ -152,6 +188,9 @@ def test_a_search_goes_on_where_it_was_cut(tmp_path, monkeypatch):
         selection.tune(
             panel(series=1), search(budget=4), file=tmp_path / "cut", run=Run(resume=True)
         )
+    with pytest.raises(UsageError, match="clock differs"):
+        weekly = replace(panel(), clock=DAILY.with_seasons((24, 168)))
+        selection.tune(weekly, search(budget=4), file=tmp_path / "cut", run=Run(resume=True))
     (tmp_path / "cut").write_text("{")
     with pytest.raises(UsageError, match="no trials of a search"):
         selection.tune(panel(), search(budget=4), file=tmp_path / "cut", run=Run(resume=True))

@@ -104,6 +104,7 @@ def _identity(panel: Panel, search: Search) -> dict[str, Any]:
     found = {
         "format": FORMAT,
         "data": record.fingerprint(panel),
+        "clock": asdict(panel.clock),
         "model": search.kind.name,
         "task": asdict(search.task),
         "budget": search.budget,
