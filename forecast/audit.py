@@ -135,7 +135,8 @@ def _first_difference(
     row, column = (int(k) for k in np.argwhere(~same)[0])
     series, step, place = plan.places(len(plan.counts) - 1)
     at = int(np.flatnonzero(place == row)[0])
-    cutoff = panel.clock.write(plan.cutoffs[-1, series[at : at + 1]])[0]
+    clock = panel.clock.of((panel.ids[series[at]],))
+    cutoff = clock.write(plan.cutoffs[-1, series[at : at + 1]])[0]
     what = "the mean" if column == 0 else f"quantile {LEVELS[column - 1]:g}"
     where = f"series `{panel.ids[series[at]]}`, cutoff {cutoff}, step {step[at] + 1}, {what}"
     return where, float(true[row, column]), float(moved[row, column])

@@ -203,7 +203,9 @@ class _Work:
     def history(self, held: NDArray[np.int64]) -> History:
         z = self.transform.forward(self.panel.values, np.repeat(self.scales, self.panel.lengths))
         beside = replay.beside(self.coding, self.panel)
-        phases = replay.sight(self.panel.clock, self.panel.all_times(), beside)
+        series = np.repeat(np.arange(len(self.panel)), self.panel.lengths)
+        clock = self.panel.clock.of(self.panel.ids).at(series)
+        phases = replay.sight(clock, self.panel.all_times(), beside)
         return History(z, phases, self.panel.offsets, held)
 
     def stride(self, held: NDArray[np.int64]) -> int:

@@ -90,6 +90,8 @@ class Forecaster:
         rows = self._on_clock(rows)
         known = set(self.ids)
         grown = self._with(tuple(name for name in rows.ids if name not in known), rows)
+        if rows.clock is not grown.clock:
+            grown = replace(grown, clock=rows.clock)  # which knows the zones of new series
         if grown.holidays is not None:
             grown = replace(grown, holidays=grown.holidays.joined(rows.holidays))
         at = np.searchsorted(np.array(grown.ids, object), np.array(rows.ids, object))
@@ -187,6 +189,7 @@ class Forecaster:
             widths=None,
             beside=np.zeros((0, len(self.coding))),
             holidays=self.holidays and self.holidays.forget(),
+            clock=replace(self.clock, own={}),
         )
 
     @property
@@ -203,7 +206,7 @@ class Forecaster:
         """
         state = {name: array[at] for name, array in self.state.items()}
         ahead = self.ahead(at, times, known)
-        sight = replay.sight(self.clock, times, ahead)
+        sight = replay.sight(self.clock.of(self.ids).at(at), times, ahead)
         prediction = self.model.predict(state, sight)
         z = self.calibration.apply(prediction, self.series[at])
         z = widen(z, None if self.widths is None else self.widths[at])
@@ -262,7 +265,7 @@ class Forecaster:
         short = bool((rows.lengths < 3).all())  # too short to show a clock of their own
         same = (ours.kind, ours.step) == (theirs.kind, theirs.step)
         if same or (short and (ours.kind == "index") == (theirs.kind == "index")):
-            return replay.reclock(rows, ours)
+            return replace(rows, clock=ours.joined(theirs.own))
         raise DataError(
             f"the rows are {theirs.label}, the model was fitted on {ours.label}",
             hint="give rows of the same frequency, or fit a model on these",

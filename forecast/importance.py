@@ -75,7 +75,7 @@ def permuted(
     order = rng.permutation(len(walk.plan.counts))
     panel = walk.panel
     if name == CALENDAR:
-        return panel, replace(forecaster, clock=Scrambled.of(forecaster, walk, order))
+        return panel, replace(forecaster, clock=Scrambled.over(forecaster, walk, order))
     if name == VALUES:
         source = places(panel, walk.plan, walk.task.step, order)
         return replace(panel, values=panel.values[source]), forecaster
@@ -122,7 +122,7 @@ class Scrambled(Clock):
     order: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, forecaster: Forecaster, walk: Walk, order: Ints) -> "Scrambled":
+    def over(cls, forecaster: Forecaster, walk: Walk, order: Ints) -> "Scrambled":
         """Return the forecaster's clock, scrambled over the windows of `walk`."""
         clock = forecaster.clock
         own = {field.name: getattr(clock, field.name) for field in fields(Clock)}

@@ -151,10 +151,12 @@ def _places(path: Path, frame: "pd.DataFrame", benchmark: Benchmark) -> Ints:
     """Return the place of each row of the file among the benchmark's (F,), -1 for none."""
     import pandas as pd
 
+    names = frame["unique_id"].astype(str)
+    clock = benchmark.clock.of(names.tolist())
     keys = {
-        "series": pd.Index(benchmark.ids).get_indexer(pd.Index(frame["unique_id"].astype(str))),
-        "cutoff": _times(path, frame, "cutoff", benchmark.clock),
-        "ds": _times(path, frame, "ds", benchmark.clock),
+        "series": pd.Index(benchmark.ids).get_indexer(pd.Index(names)),
+        "cutoff": _times(path, frame, "cutoff", clock),
+        "ds": _times(path, frame, "ds", clock),
     }
     rows = {name: np.asarray(getattr(benchmark, name)).astype(np.int64) for name in keys}
     wanted = pd.DataFrame(rows | {"at": np.arange(len(benchmark.y))})
@@ -177,13 +179,13 @@ def _times(path: Path, frame: "pd.DataFrame", name: str, clock: Clock) -> Times:
     except (ValueError, TypeError):
         raise DataError(
             f"{path}, column `{name}`: `{texts[0]}` and the like are no timestamps of the data",
-            hint=f"write them as {clock.write(np.zeros(1, np.int64))[0]}",
+            hint=f"write them as {clock.at([0]).write(np.zeros(1, np.int64))[0]}",
         ) from None
     if zoned == {True} and clock.zone is None:
         raise DataError(f"{path}, column `{name}`: it has a zone, the data have none",
                         hint="leave the zone out, or read the data with --timezone")  # fmt: skip
     times = stamps.tz_localize(None).as_unit("us").to_numpy().astype(np.int64)
-    return (times if zoned == {True} else clock.utc(times))[codes]
+    return times[codes] if zoned == {True} else clock.utc(times[codes])
 
 
 def _check_truth(table: _Table) -> None:

@@ -114,7 +114,7 @@ def _windows_from_the_ends(panel: Panel, task: Task) -> tuple[Ints, Times]:
 
 
 def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
-    grid = np.unique(panel.all_times())
+    grid = _grid(panel)
     start = int(np.searchsorted(grid, first, "right")) - 1
     if start < 0 or start + task.reach >= len(grid):
         span = panel.clock.write(grid[[0, -1]])
@@ -131,6 +131,17 @@ def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
     cutoffs = grid[start + task.step * np.arange(task.windows)]
     counts = np.stack([panel.counts_until(int(cut)) for cut in cutoffs])
     return counts, np.broadcast_to(cutoffs[:, None], counts.shape)
+
+
+def _grid(panel: Panel) -> Times:
+    """Return the steps of the panel, in order; those of the longest series where series lie apart.
+
+    They do where zones differ by half an hour and the steps are whole hours of each.
+    """
+    times, clock = np.unique(panel.all_times()), panel.clock
+    if clock.kind not in ("fixed", "index") or clock.civil:
+        return times
+    return np.asarray(times[(times - panel.starts[panel.lengths.argmax()]) % clock.step == 0])
 
 
 def last_seen(panel: Panel) -> Floats:

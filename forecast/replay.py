@@ -25,17 +25,12 @@ BLOCK = 1 << 20  # values handed to a model at once
 SPAN = 5_000_000  # steps a hole may have
 
 
-def reclock(rows: Panel, clock: Clock) -> Panel:
-    """Return `rows` on `clock`; DataError where a timestamp does not fall on one of its steps."""
-    if clock.kind in ("fixed", "index") and len(rows):
-        off = np.flatnonzero((rows.starts - rows.starts[0]) % clock.step)
-        if len(off):
-            raise DataError(f"series `{rows.ids[off[0]]}` does not fall on the {clock.label} grid")
-    return replace(rows, clock=clock)
-
-
 def after(rows: Panel, last: Times) -> Panel:
-    """Return the rows after `last` (N,); steps absent between `last` and them come as NaN."""
+    """Return the rows after `last` (N,); steps absent between `last` and them come as NaN.
+
+    Raises DataError for a series whose rows are no whole steps after `last`.
+    """
+    _check_steps(rows, last)
     kept = rows.rows(seen(rows, last), rows.lengths)
     if not rows.clock.complete:
         return kept
@@ -56,6 +51,23 @@ def seen(rows: Panel, last: Times) -> NDArray[np.int64]:
     times = rows.all_times()
     bounds = zip(rows.offsets[:-1], rows.offsets[1:], last, strict=True)
     return np.array([np.searchsorted(times[a:b], t, "right") for a, b, t in bounds], np.int64)
+
+
+def _check_steps(rows: Panel, last: Times) -> None:
+    """Raise DataError for a series that comes between the steps of the rows before."""
+    clock = rows.clock
+    if clock.kind not in ("fixed", "index") or clock.civil:  # a civil day may begin late
+        return
+    off = ((rows.starts - last) % clock.step != 0) & (last != NEVER) & (rows.lengths > 0)
+    if not off.any():
+        return
+    i = int(off.argmax())
+    shown, before = clock.of(rows.ids[i : i + 1]).write(np.array([rows.starts[i], last[i]]))
+    raise DataError(
+        f"series `{rows.ids[i]}`: {shown} is no whole number of steps ({clock.label}) after "
+        f"{before}, the last row the model has seen",
+        hint="correct the timestamps, or use `--fresh` to forget the stored state",
+    )
 
 
 def _steps_ahead(rows: Panel, last: Times) -> NDArray[np.int64]:
@@ -107,11 +119,12 @@ def absorb(
     `covariates` (T, E) are those of the rows, as `beside` returns them.
     """
     z = transform.forward(rows.values, np.repeat(scales, rows.lengths))
-    times = rows.all_times()
+    times, clock = rows.all_times(), rows.clock.of(rows.ids)
     state = {name: array.copy() for name, array in state.items()}
     for which, index in blocks(rows.offsets):
         part = {name: array[which] for name, array in state.items()}
-        moved = model.absorb(part, z[index], sight(rows.clock, times[index], covariates[index]))
+        seen = sight(clock.at(which), times[index], covariates[index])
+        moved = model.absorb(part, z[index], seen)
         for name, array in moved.items():
             state[name][which] = array
     return state
@@ -180,20 +193,17 @@ def windows(
     future = np.concatenate([z[index], np.full((len(rows), horizon), np.nan)], axis=1)
     before = rows.all_times()[index[:, 0] - 1]
     given = model.setting.static + model.setting.known
+    clock = rows.clock.of(rows.ids)
     quantiles, scale, truth, state = [], [], [], start
     for v in range(0, held, stride):
         last = before if v == 0 else times[:, v - 1]
         steps = np.minimum(index[:, [v]] + np.arange(horizon), index[:, -1:])
-        ahead = sight(
-            rows.clock,
-            rows.clock.ahead(last, horizon),
-            covariates[steps, : len(given)],
-        )
+        ahead = sight(clock, clock.ahead(last, horizon), covariates[steps, : len(given)])
         prediction = model.predict(state, ahead)
         quantiles.append(prediction.quantiles)
         scale.append(prediction.scale)
         truth.append(future[:, v : v + horizon])
         stop = min(v + stride, held)
-        seen = sight(rows.clock, times[:, v:stop], covariates[index[:, v:stop]])
+        seen = sight(clock, times[:, v:stop], covariates[index[:, v:stop]])
         state = model.absorb(state, z[index[:, v:stop]], seen)
     return np.stack(quantiles), np.stack(scale), np.stack(truth)

@@ -204,8 +204,9 @@ class _Paths:
                 f"beyond {horizon} steps the model needs past covariates, which nobody knows then: "
                 + ", ".join(past), hint=f"draw at most {horizon} steps, or fit it without them",
             )  # fmt: skip
-        times = f.clock.ahead(f.last[self.at], -(-steps // horizon) * horizon)
-        sight = replay.sight(f.clock, times, self._ahead(times))
+        clock = f.clock.of(f.ids).at(self.at)
+        times = clock.ahead(f.last[self.at], -(-steps // horizon) * horizon)
+        sight = replay.sight(clock, times, self._ahead(times))
         state: State = {name: array[self.at] for name, array in f.state.items()}
         at, drawn = self.at, []
         for first in range(0, steps, horizon):

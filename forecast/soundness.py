@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.data import zones
 from forecast.forecaster import KEPT, Forecaster
 from forecast.models.base import COLD, LEVELS
 
@@ -25,6 +26,8 @@ def check(forecaster: Forecaster) -> None:
     for seasons in (f.clock.seasons, f.model.setting.seasons):
         if not isinstance(seasons, tuple) or len(_whole(seasons)) < len(seasons):
             raise ValueError("its seasons are no whole numbers")
+    if any(zones.named(zone) != zone for zone in set(f.clock.own.values())):
+        raise ValueError("its time zones are not written as this version does")
     n, horizon = len(f.ids), f.horizon
     if horizon < 1 or f.clock.step < 1:
         raise ValueError("its horizon or its step is not positive")

@@ -27,7 +27,7 @@ from forecast.models.base import LEVELS, Setting
 from forecast.provenance import versions
 from forecast.transform import Transform
 
-FORMAT = 3  # 2: covariates; 3: holidays
+FORMAT = 4  # 2: covariates; 3: holidays; 4: a time zone per series
 CODED = ("mean", "weight")  # arrays of a coding of covariates
 KEY = "forecast"
 LARGEST = 8 << 30  # bytes of a model file
@@ -67,11 +67,11 @@ def dumps(forecaster: Forecaster) -> bytes:
     tensors |= {f"state.{name}": array for name, array in forecaster.state.items()}
     tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
     meta = {
-        "format": FORMAT if forecaster.holidays else 2,
+        "format": FORMAT if forecaster.clock.told else 3 if forecaster.holidays else 2,
         "family": forecaster.family,
         "config": asdict(forecaster.model.config),
         "setting": asdict(forecaster.model.setting),
-        "clock": asdict(forecaster.clock),
+        "clock": _of_clock(forecaster.clock),
         "transform": asdict(forecaster.transform),
         "levels": LEVELS,
         "calibration windows": forecaster.calibration.windows,
@@ -83,6 +83,12 @@ def dumps(forecaster: Forecaster) -> bytes:
     }
     meta["sha256"] = _digest(tensors, meta)
     return pack(tensors, {KEY: json.dumps(meta, sort_keys=True)})
+
+
+def _of_clock(clock: Clock) -> dict[str, Any]:
+    """Return the fields of a clock; the zones of series only where they differ."""
+    left_out = ("along",) if clock.told else ("along", "told", "own")
+    return {name: value for name, value in asdict(clock).items() if name not in left_out}
 
 
 def load(path: str | Path) -> Forecaster:

@@ -392,7 +392,7 @@ def test_the_zone_may_stand_in_a_column() -> None:
     np.testing.assert_array_equal(panel.values, np.arange(len(hours)))
     assert panel.clock.zone == BERLIN and panel.ids == ("y",)
     assert "ignored" not in panel.notes[0]
-    with pytest.raises(DataError, match=r"line 40, column `zone`: `UTC` after `Europe/Berlin`"):
+    with pytest.raises(DataError, match=r"line 40, column `zone`: series `y` is in UTC after"):
         tables.read(
             text.replace(rows[38].encode(), b"2023-10-21T14:00:00,utc,38\n"), timezone="zone"
         )

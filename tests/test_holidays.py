@@ -9,9 +9,13 @@ import pytest
 
 from forecast import backtest, fitting, store
 from forecast.data import tables
+from forecast.data.wanted import Wanted
 from forecast.errors import DataError, MissingPackageError, UsageError
 from forecast.report import leaderboard
 from forecast.results import Task
+from forecast.stream.feed import Feed
+from forecast.stream.follower import Follower, Style
+from forecast.stream.state import Stream
 
 GERMAN = ("01-01", "04-10", "04-13", "05-01", "05-21", "06-01", "10-03", "12-25", "12-26")  # 2020
 BRITISH = ("01-01", "04-10", "05-08", "12-25", "12-28")  # 2020, all of the United Kingdom
@@ -165,3 +169,53 @@ def test_the_command_line_needs_no_future_file(forecast, tmp_path):
     wrong = forecast("check", "load.csv", "--holidays", "Narnia", "--json-errors")
     assert wrong.returncode == 3
     assert "Narnia" in json.loads(wrong.stderr.splitlines()[-1])["message"]
+
+
+def follow(model, frame):
+    """Return the stream after the rows of `frame`, and the mean it forecast after each."""
+    out: list[str] = []
+    asked = {role: model.asked(role) for role in ("static", "known", "past")}
+    feed, stream = Feed(model.clock, model.layout, Wanted(**asked)), Stream(model, 3, rate=0.0)
+    follower = Follower(feed, stream, Style("csv", (0.5,)), out.append, pytest.fail)
+    follower.read(line.encode() for line in frame.to_csv(index=False).splitlines())
+    return stream, [line.split(",") for line in "".join(out).splitlines()]
+
+
+def test_a_stream_knows_the_holidays_to_come():
+    past, new = daily(("DE", "FR"), days=352), daily(("DE",), "2020-12-18", 9)
+    model = fitting.fit(read(past, holidays="unique_id"), "linear", 7)
+    blind = fitting.fit(read(past), "linear", 7)
+    stream, out = follow(model, new)
+    _, without = follow(blind, new)
+    drop = {row[4]: float(row[5]) - float(other[5])
+            for row, other in zip(out, without, strict=True)}  # fmt: skip
+    assert max(drop["2020-12-25"], drop["2020-12-26"]) < -5 < drop["2020-12-22"]
+    rows = read(new, clock=model.clock, layout=model.layout, calendar=model.holidays)
+    expected = model.predict(rows).mean[0, :3]
+    np.testing.assert_allclose([float(row[5]) for row in out[-3:]], expected, rtol=1e-8)
+    saved = store.loads(store.dumps(stream.forecaster()))
+    np.testing.assert_allclose(saved.predict().mean[0, :3], expected, rtol=1e-12)
+
+
+def test_a_stream_keeps_the_place_of_a_new_series():
+    frame = pd.concat([daily(("a",), land="GB"), daily(("b",), land="DE")])
+    model = fitting.fit(read(frame, static=["land"], holidays="land"), "linear", 7)
+    new = daily(("c",), "2021-04-25", 5, land="DE")
+    stream, out = follow(model, new)
+    assert [row[4] for row in out[-3:]] == ["2021-04-30", "2021-05-01", "2021-05-02"]
+    assert float(out[-2][5]) < float(out[-3][5]) - 5
+    saved = store.loads(store.dumps(stream.forecaster()))
+    assert saved.holidays.own["c"] == "DE"
+    again = dict(zip(saved.predict().ids, saved.predict().mean, strict=True))
+    np.testing.assert_allclose(again["c"][:3], [float(row[5]) for row in out[-3:]], rtol=1e-8)
+
+
+def test_follow_needs_no_future_file(forecast, tmp_path):
+    daily(days=352).to_csv(tmp_path / "load.csv", index=False)
+    done = forecast("fit", "load.csv", "-m", "linear", "--holidays", "DE", "-o", "m")
+    assert done.returncode == 0, done.stderr
+    new = daily(start="2020-12-18", days=7).to_csv(index=False).encode()
+    ahead = forecast("follow", "m", stdin=new)
+    assert ahead.returncode == 0 and b"given" not in ahead.stderr, ahead.stderr
+    rows = [line.split(",") for line in ahead.stdout.decode().splitlines()[1:]]
+    assert rows[-1][4] == "2020-12-25" and float(rows[-1][5]) < float(rows[-2][5]) - 5

@@ -99,7 +99,7 @@ def test_a_scrambled_clock_shows_the_phases_of_other_windows(clock):
     panel = assemble(["a"], [values], [0 if clock.kind == "index" else 10**15], clock)
     walk, model, _ = walked(panel, Task(3, windows=4, stride=5), "snaive")
     order = np.array([2, 0, 3, 1])
-    scrambled = importance.Scrambled.of(model, walk, order)
+    scrambled = importance.Scrambled.over(model, walk, order)
     first = int(walk.plan.counts[0, 0])
     times = clock.shift(panel.starts, np.arange(400))
     source = np.arange(first, first + 20).reshape(4, 5)[order].ravel()

@@ -71,10 +71,13 @@ def test_a_hole_of_centuries_is_refused():
         replay.after(rows, np.array([0]))
 
 
-def test_rows_off_the_grid_are_refused():
+def test_rows_between_the_steps_of_those_before_are_refused():
     mixed = assemble(["a", "b"], [np.ones(5), np.ones(5)], [0, HOUR // 2], HOURLY)
-    with pytest.raises(DataError, match="grid"):
-        replay.reclock(mixed, HOURLY)
+    never = np.full(2, replay.NEVER)
+    assert len(replay.after(mixed, never).values) == 10
+    assert len(replay.after(mixed, np.array([-3 * HOUR, -HOUR // 2])).values) == 12
+    with pytest.raises(DataError, match=r"series `b`: 1970-01-01T00:30.* no whole number of steps"):
+        replay.after(mixed, np.array([-3 * HOUR, -HOUR]))
 
 
 def none(rows):

@@ -93,7 +93,7 @@ def _json(health: "Health") -> str:
         "rows": len(panel.values),
         "frequency": panel.clock.label,
         "explained": health.explained,
-        "zone": panel.clock.zone,
+        "zone": dict(panel.clock.own) if panel.clock.told else panel.clock.zone,
         "first": _edge(health, first=True),
         "last": _edge(health, first=False),
         "seasons": [{"steps": s, "strength": round(v, 4)} for s, v in health.seasons],
@@ -123,7 +123,7 @@ def _text(health: "Health", width: int) -> str:
              f"{_edge(health, first=True)} to {_edge(health, first=False)}"]  # fmt: skip
     share = 100 * health.explained
     shown = "100 %" if health.explained == 1 else f"{min(share, 99.99):.4g} %"
-    zone = f", clock of {panel.clock.zone}" if panel.clock.zone else ""
+    zone = f", clock of {panel.clock.place}" if panel.clock.place else ""
     lines += [f"{panel.clock.label}, {shown} of the steps{zone}", ""]
     lines += sparks.picture(panel, health.seasons, width)
     if not health.findings:

@@ -121,6 +121,9 @@ def time_of(text: str, clock: "Clock") -> int:
             hint="write an integer step" if clock.kind == "index" else "write 2014-12-31T23:00:00",
         ) from None
     if moment.tzinfo is None:
+        if clock.told:
+            raise UsageError(f"`--first-cutoff {text}` has no zone, and the series keep several",
+                             hint=f"give it an offset, such as {text}Z")  # fmt: skip
         local = round((moment.replace(tzinfo=UTC) - EPOCH) / timedelta(microseconds=1))
         return clock.moment(local)
     if clock.zone is None:

@@ -179,7 +179,7 @@ class _Loop:
             self.talk.say(
                 f"Warning: the state could not be saved: {failure.strerror}; trying again"
             )
-        keeper.begin(self.follower.counts["row"], self.follower.stream.series.forecaster)
+        keeper.begin(self.follower.counts["row"], self.follower.stream.forecaster)
 
     def _finish(self) -> None:
         counts = self.follower.counts
@@ -193,7 +193,7 @@ class _Loop:
                 '{"unique_id": "a", "ds": "2026-01-01T00:00:00", "y": 1}',
             )
         if self.keeper is not None and counts["row"]:
-            self.keeper.finish(self.follower.stream.series.forecaster())
+            self.keeper.finish(self.follower.stream.forecaster())
 
     @contextmanager
     def _heard(self) -> Iterator[None]:

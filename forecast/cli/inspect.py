@@ -136,7 +136,7 @@ def describe(forecaster: "Forecaster") -> dict[str, Any]:
         "horizon": forecaster.horizon,
         "frequency": clock.label,
         "seasons": list(clock.seasons),
-        "zone": clock.zone,
+        "zone": dict(clock.own) if clock.told else clock.zone,
         "transform": forecaster.transform.name,
         "series": list(forecaster.ids),
         "reached": None if reached is None else str(reached),

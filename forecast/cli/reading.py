@@ -108,7 +108,7 @@ _OPTIONS: dict[str, tuple[Any, Any]] = {
     "static": _text("COLUMNS", "Covariates constant for each series."),
     "holidays": _text("CODE", "Public holidays of a country, DE or DE-BY; or the column of codes."),
     "timezone": _text(
-        "ZONE", "Whose clock: Europe/Berlin, +01:00, or the column of it; default: none."
+        "ZONE", "Whose clock: Europe/Berlin, +01:00, or the column of zones; default: none."
     ),
     "closures": _text("FILE", "Days to come on which trading rests, one date a line."),
     "input_layout": _text("NAME", "long, wide, hours (a day per row) or rows (a series per row)."),

@@ -94,5 +94,6 @@ def _moment(clock: "Clock", text: str) -> int:
     except BadLineError:
         found = None
     if found is None:
-        raise UsageError(f"`--start {text}` is no time", hint="such as 2026-01-01T00:00:00")
+        example = "2026-01-01T00:00:00" + ("Z" if clock.told else "")
+        raise UsageError(f"`--start {text}` is no time", hint=f"such as {example}")
     return found

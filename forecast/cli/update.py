@@ -1,6 +1,7 @@
 """`forecast update`: take in new rows and keep the state they lead to."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,7 +68,7 @@ def _summary(before: "Forecaster", after: "Forecaster", panel: "Panel", target: 
 
     place = {name: i for i, name in enumerate(before.ids)}
     last = [before.last[place[name]] if name in place else replay.NEVER for name in panel.ids]
-    rows = replay.reclock(panel, before.clock)
+    rows = replace(panel, clock=before.clock)
     new = int((rows.lengths - replay.seen(rows, np.array(last, np.int64))).sum())
     added = len(after.ids) - len(before.ids)
     parts = [f"{new:,} of {len(panel.values):,} rows were new"]

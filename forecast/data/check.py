@@ -17,7 +17,7 @@ from forecast.data.clock import DAY
 from forecast.data.findings import Finding, Patient
 from forecast.data.panel import Floats, Panel
 from forecast.data.readings import VALUES
-from forecast.data.rows import Rows, zoned
+from forecast.data.rows import Rows, in_zones
 from forecast.data.source import Source
 from forecast.data.timing import CLOCK, last_of_each
 
@@ -70,8 +70,7 @@ def _once(given: list[Rows]) -> Callable[[Rows, str | None], Rows]:
     """Return what keeps the last of rows with one timestamp, and all rows in `given`."""
 
     def mend(rows: Rows, zone: str | None) -> Rows:
-        if zone is not None and rows.stamps.unit not in ("M", "D"):
-            rows, _ = zoned(rows, zone)
+        rows, _ = in_zones(rows, None, zone)
         given.append(rows)
         last = last_of_each(rows)
         return rows if last.all() else rows.only(np.flatnonzero(last))
@@ -108,7 +107,7 @@ def _of_clock(panel: Panel, seasons: tuple[tuple[int, float], ...]) -> list[Find
         names = ", ".join(str(season) for season, _ in seasons)
         found.append(Finding("no season", f"a season of {names} steps explains nothing here",
                              "`--season none`", len(panel), len(panel.values)))  # fmt: skip
-    if clock.zone == "UTC" and clear and clock.kind == "fixed" and clock.step < DAY:
+    if clock.place == "UTC" and clear and clock.kind == "fixed" and clock.step < DAY:
         found.append(Finding("UTC", "timestamps are UTC; people keep another clock, with summer "
                              "time", "`--timezone ZONE`, such as Europe/Berlin: seasons follow it",
                              len(panel), len(panel.values)))  # fmt: skip

@@ -4,12 +4,15 @@ Times are int64: microseconds since 1970-01-01 (UTC when `zone` is set, else the
 of the source), or the bare integer of an index clock. N series, H horizon, S seasons.
 
 With a zone, seasons and the text of timestamps follow the clock on the wall, and so do steps of a
-day or more: a local day may have 23 or 25 hours, while an hour is always an hour.
+day or more: a local day may have 23 or 25 hours, while an hour is always an hour. Series may keep
+different zones where steps are shorter than a day: the clock knows that of each by its id, and
+`of` returns the clock by which some of them count their seasons and write their timestamps.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,7 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 YEAR = 365.2425 * DAY
 MONDAY = 4 * DAY  # 1970-01-05: weeks are counted from a Monday
+OFFSETS = "+hh:mm"  # the timestamps of each series tell its zone
 
 Times = NDArray[np.int64]
 Kind = Literal["fixed", "calendar", "trading", "index"]
@@ -38,6 +42,9 @@ class Clock:
     Monday 0, as seen in the data; `exchange` is the one whose holidays are known by rule, and
     `closed` are other closed days, counted from 1970-01-01. `zone` is `UTC`, a name of the IANA
     database or an offset `+11:00`. `unit` is the numpy unit in which timestamps are written.
+
+    Where series differ in their zone `told` is the column that names it, or OFFSETS; `own` holds
+    the zones by series id, and `zone` is UTC: it stands for what all series share.
     """
 
     kind: Kind
@@ -49,6 +56,9 @@ class Clock:
     weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
     exchange: str | None = None
     closed: tuple[int, ...] = ()
+    told: str = ""
+    own: Mapping[str, str] = field(default_factory=dict, hash=False)
+    along: zones.Zones | None = field(default=None, hash=False)  # by the first axis of times
 
     @property
     def complete(self) -> bool:
@@ -64,13 +74,37 @@ class Clock:
             self.kind == "fixed" and self.step % DAY == 0
         )
 
+    def of(self, ids: Sequence[str]) -> "Clock":
+        """Return the clock of series `ids` (n,), for times (n, ...); itself where zones agree.
+
+        A series of which no zone is known keeps UTC.
+        """
+        if not self.told:
+            return self
+        found = zones.Zones.listed(self.own.get(name, "UTC") for name in ids)
+        if len(found.names) == 1:
+            return replace(self, zone=found.names[0], told="", own={})
+        return replace(self, along=found)
+
+    def at(self, places: Any) -> "Clock":
+        """Return the clock of some of the series it is `of`, once or more: those at `places`."""
+        return self if self.along is None else replace(self, along=self.along.at(places))
+
+    def joined(self, own: Mapping[str, str]) -> "Clock":
+        """Return the same clock, which knows the zones `own` of further series too."""
+        if not self.told or own.keys() <= self.own.keys():
+            return self
+        return replace(self, own={**own, **self.own})
+
     def local(self, times: Times) -> Times:
         """Return `times` as the wall clock of the zone shows them."""
-        return times if self.zone is None else zones.to_local(times, self.zone)
+        zone = self.zone if self.along is None else self.along
+        return times if zone is None else zones.to_local(times, zone)
 
     def utc(self, local: Times) -> Times:
         """Return the times at which the wall clock shows `local`, the earlier of two."""
-        return local if self.zone is None else zones.to_utc(local, self.zone)
+        zone = self.zone if self.along is None else self.along
+        return local if zone is None else zones.to_utc(local, zone)
 
     def moment(self, local: int) -> int:
         """Return the time at which the wall clock shows `local`, the earlier of two."""
@@ -171,6 +205,9 @@ class Clock:
         """Return `times` as text: ISO 8601 with `T`, in the data's own zone and resolution."""
         if self.kind == "index":
             return times.astype(np.str_)
+        if self.along is not None:
+            own = replace(self, along=None)
+            return self.along.each(lambda part, zone: replace(own, zone=zone).write(part), times)
         local = self.local(times)
         stamps = np.datetime_as_string(local.astype("M8[us]"), unit=self.unit)
         if self.zone is None or self.unit in ("D", "M"):
@@ -180,6 +217,15 @@ class Clock:
         ahead, which = np.unique(local - times, return_inverse=True)
         tails = np.array([zones.written(int(offset)) for offset in ahead], np.str_)
         return np.char.add(stamps, tails[which.reshape(times.shape)]).astype(np.str_)
+
+    @property
+    def place(self) -> str | None:
+        """Name the zone, or the first of several; None where there is none."""
+        if not self.told:
+            return self.zone
+        names = sorted(set(self.own.values()))
+        more = f" and {len(names) - 3:,} more" if len(names) > 4 else ""
+        return ", ".join(names[: 3 if more else 4]) + more
 
     @property
     def label(self) -> str:

@@ -83,8 +83,9 @@ class Patient:
         panel = self.panel
         shown = np.sort(np.argsort(-size, kind="stable")[:SPOTS])
         at = first[shown]
-        begin = panel.clock.write(self._times(at, of[shown]))
-        end = panel.clock.write(self._times(at + size[shown] - 1, of[shown]))
+        clock = panel.clock.of(panel.ids).at(of[shown])
+        begin = clock.write(self._times(at, of[shown]))
+        end = clock.write(self._times(at + size[shown] - 1, of[shown]))
         lines = self._lines(at, of[shown])
         spots = tuple(
             Spot(panel.ids[i], str(a), str(b), int(n), line, _number(panel.values[k]))

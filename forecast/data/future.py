@@ -31,7 +31,7 @@ def known(
     table holds, or whose cells are empty.
     """
     if holidays is not None:
-        free = holidays.free(holidays.places(ids)[:, None], days(clock, times))
+        free = holidays.free(holidays.places(ids)[:, None], days(clock.of(ids), times))
         flags = Covariates((Column(HOLIDAY, "known"),), free[..., None])
         rest = known(coding.without(HOLIDAY), tables, ids, times, clock)
         own = coding.only(HOLIDAY).code(flags, ("known",))
@@ -47,7 +47,7 @@ def known(
             if i >= 0:
                 _lay(out[n], times[n], table.row_times(i), values[table.offsets[i] :])
     if np.isnan(out).any():
-        raise _incomplete(coding, out, ids, clock.write(times))
+        raise _incomplete(coding, out, ids, clock.of(ids).write(times))
     return out
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from forecast.data import frequency, zones
 from forecast.data.beside import check_static
-from forecast.data.clock import DAY, YEAR, Clock, default_seasons
+from forecast.data.clock import DAY, OFFSETS, YEAR, Clock, default_seasons
 from forecast.data.panel import Panel
-from forecast.data.rows import Origin, Rows, spoken, zoned
+from forecast.data.rows import Origin, Rows, in_zones, spoken
 from forecast.errors import DataError
 
 Ints = NDArray[np.int64]
@@ -30,7 +30,8 @@ FILL_FACTOR, FILL_FREE = 20, 100_000  # missing steps filled in: 20 times the ro
 def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> Panel:
     """Return the panel of `rows`, on `clock` where it is known, else on the one they show.
 
-    `zone` is that of timestamps without one, and the one whose clock counts and is shown.
+    `zone` is that of timestamps without one, and the one whose clock counts and is shown; rows of
+    series that keep zones of their own know them.
 
     Raises DataError for values that are infinite or beyond 1e100, duplicate timestamps, times
     that `zone` skips, a series or a row off the frequency, and gaps too wide to be filled.
@@ -38,7 +39,7 @@ def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> 
     _check_times(rows)
     _check_values(rows)
     naive = rows.stamps.zone is None
-    rows, skipped = _zoned(rows, clock, zone)
+    rows, skipped = in_zones(rows, clock, zone)
     place = np.argsort(np.array(sorted(range(len(rows.ids)), key=rows.ids.__getitem__), np.int64))
     codes = rows.codes if np.all(place[1:] > place[:-1]) else place[rows.codes]
     rows, back, notes = _sorted(rows, codes)
@@ -58,7 +59,7 @@ def arrange(rows: Rows, clock: Clock | None = None, zone: str | None = None) -> 
         share = frequency.share_explained(clock, rows.times, offsets)
     if known is None and clock.kind == "index":
         panel = frequency.seasoned(replace(panel, seen=True), panel.lengths)
-    if known and known.zone == "UTC" and naive:
+    if known and known.zone == "UTC" and naive and not known.told:
         notes = (*notes, "timestamps without a zone are read as UTC, as the model's are")
     notes = (_summary(panel, share), *skipped, *notes, *_filled(panel, len(rows.values)))
     return replace(panel, order=place, notes=notes, source=rows.origin.name)
@@ -72,17 +73,6 @@ def _check_times(rows: Rows) -> None:
         text = f"{spoken(rows, row)} is beyond the year 2262" if late else (
             f"{rows.times[row]} is beyond what is counted")  # fmt: skip
         raise rows.origin.error(text, row, "time", "correct the timestamp")
-
-
-def _zoned(rows: Rows, clock: Clock | None, zone: str | None) -> tuple[Rows, tuple[str, ...]]:
-    """Return `rows` in the zone of the model's clock, or in the one the user gave."""
-    if clock is not None:
-        return (rows, ()) if clock.zone is None else zoned(rows, clock.zone)
-    if zone is None or rows.stamps.index:
-        return rows, ()
-    if rows.stamps.unit in ("M", "D") and rows.stamps.zone is None:
-        return rows, (f"dates without a time of day are the same in every zone, {zone} too",)
-    return zoned(rows, zone)
 
 
 def _check_values(rows: Rows) -> None:
@@ -191,7 +181,19 @@ def _clock(rows: Rows, offsets: Ints, back: Ints | None, even: int | None) -> Cl
     except frequency.OddSeriesError as odd:
         raise _odd(rows, offsets, back, odd) from None
     clock = replace(clock, unit=rows.stamps.unit)
+    if rows.own and not (rows.told == OFFSETS and _whole_days(clock)):
+        if _whole_days(clock):
+            raise rows.origin.error(
+                f"{clock.label} steps by the clocks of several time zones", 0, "time",
+                "a panel of whole days keeps one clock: write dates without a time of day, or fit "
+                "the series of each zone by themselves",
+            )  # fmt: skip
+        clock = replace(clock, told=rows.told, own=rows.own)
     return clock.with_seasons(default_seasons(clock))
+
+
+def _whole_days(clock: Clock) -> bool:
+    return clock.kind in ("calendar", "trading") or clock.step % DAY == 0
 
 
 def _agreed(rows: Rows, clock: Clock, even: int | None) -> Clock:
@@ -213,7 +215,7 @@ def _agreed(rows: Rows, clock: Clock, even: int | None) -> Clock:
             f"the rows are {theirs}, the model was fitted on {clock.label} ones", 0, "time",
             "give rows of the same frequency, or fit a model on these",
         )  # fmt: skip
-    return clock
+    return clock.joined(rows.own)
 
 
 def _placed(rows: Rows, offsets: Ints, clock: Clock, back: Ints | None) -> Panel:
@@ -276,7 +278,7 @@ def _summary(panel: Panel, share: float) -> str:
         f"{len(panel):,} series, {rows:,} row{'' if rows == 1 else 's'}",
         clock.label + shown,
         f"seasons of {seasons} steps" if seasons else "no season",
-        *([clock.zone] if clock.zone else []),
+        *([clock.place] if clock.place else []),
     ]
     return ", ".join(parts)
 

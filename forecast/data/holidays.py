@@ -104,14 +104,15 @@ def beside(panel: "Panel", asked: "str | Holidays") -> "Panel":
 
 
 def days(clock: Clock, times: Times) -> Ints:
-    """Return the days of `times` on the wall clock, since 1970-01-01."""
+    """Return the days of `times` on the wall clock, or on those it is of, since 1970-01-01."""
     return np.asarray(clock.local(times) // DAY, np.int64)
 
 
 def _with_flags(panel: "Panel", known: Holidays) -> Covariates:
     """Return the covariates of `panel` with `holiday` as the last of the known ones."""
-    places = np.repeat(known.places(panel.ids), panel.lengths)
-    flags = known.free(places, days(panel.clock, panel.all_times()))
+    series = np.repeat(np.arange(len(panel)), panel.lengths)
+    clock = panel.clock.of(panel.ids).at(series)
+    flags = known.free(known.places(panel.ids)[series], days(clock, panel.all_times()))
     given = panel.covariates or Covariates((), np.zeros((len(flags), 0)))
     if any(column.name == HOLIDAY for column in given.columns):
         raise UsageError(f"there is a covariate `{HOLIDAY}` beside `--holidays`",

@@ -50,8 +50,7 @@ def put(stream: BinaryIO, cells: list[Any], left: str, between: str, right: str)
 def text(name: str, column: Column, clock: Clock, escape: Escape, missing: str = "") -> Any:
     """Return a column as text: a list of few rows, a pyarrow array of many."""
     if name in TIMES:
-        times, codes = np.unique(np.asarray(column), return_inverse=True)
-        column = codes, clock.write(times).tolist()
+        column = _stamped(np.asarray(column), clock)
     elif isinstance(column, tuple):
         column = column[0], [escape(s) for s in column[1]]
     else:
@@ -61,6 +60,23 @@ def text(name: str, column: Column, clock: Clock, escape: Escape, missing: str =
         elif column.dtype.kind == "f":
             column = significant(column)
     return _listed(column, missing) if _few(column) else _arrow(column, missing)
+
+
+def bound(columns: Mapping[str, Column], clock: Clock) -> Clock:
+    """Return the clock of the series that the rows of `columns` are of."""
+    series = columns.get("unique_id")
+    return clock.of(series[1]).at(series[0]) if isinstance(series, tuple) else clock
+
+
+def _stamped(times: NDArray[np.int64], clock: Clock) -> Coded:
+    """Return times as text that repeats, each by the zone of its row."""
+    if clock.along is None:
+        found, codes = np.unique(times, return_inverse=True)
+        return codes, clock.write(found).tolist()
+    _, moment = np.unique(times, return_inverse=True)
+    pair = moment * len(clock.along.names) + clock.along.of
+    _, first, codes = np.unique(pair, return_index=True, return_inverse=True)
+    return codes, clock.at(first).write(times[first]).tolist()
 
 
 def _few(column: Column) -> bool:

@@ -17,6 +17,7 @@ from forecast.data.numbers import MISSING
 from forecast.data.reader import Reader
 from forecast.data.stamps import EPOCHS, BadStampError
 from forecast.data.wanted import Decision
+from forecast.data.zones import Zone, Zones
 
 Ints = NDArray[np.int64]
 
@@ -169,7 +170,7 @@ def _with_hours(
     decisions = [*found.decisions, Decision(said, f"hours counted {counted}: {why}")]
     kept = None
     if hour.max(initial=0) == 25:
-        times = _elapsed(found.times, hour, reader.wanted.timezone)
+        times = _elapsed(found.times, hour, reader.zone)
         kept = _of_the_day(reader, times - found.times < DAY, values, roles["hour"], found.times)
         decisions.append(
             Decision(
@@ -185,7 +186,7 @@ def _with_hours(
     return replace(_with(found, times, "m"), decisions=tuple(decisions), dates=dates, kept=kept)
 
 
-def _elapsed(days: Times, hour: Ints, zone: str | None) -> Times:
+def _elapsed(days: Times, hour: Ints, zone: Zone | None) -> Times:
     """Return what the clock shows when `hour` hours of a day begin, counted from 1."""
     if zone is None:
         return days + (hour - 1) * HOUR
@@ -224,7 +225,7 @@ def _of_the_day(
     if wrong.any():
         row = int(outside[wrong.argmax()])
         day = days[row].astype("M8[us]").astype("M8[D]")
-        zone = reader.wanted.timezone
+        zone = reader.zone.name(row) if isinstance(reader.zone, Zones) else reader.zone
         wrong = (
             f"{day} has no such hour in {zone}"
             if zone

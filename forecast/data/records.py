@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from forecast.data import arrow, stamps, zones
 from forecast.data.cells import Cells
-from forecast.data.clock import DAY, Times
+from forecast.data.clock import DAY, OFFSETS, Times
 from forecast.data.dates import Stamps
 from forecast.data.layout import day_steps, is_integer, labels
 from forecast.data.reader import Reader
 from forecast.data.rows import Rows
 from forecast.data.stamps import BadStampError
+from forecast.data.zones import Zones
 from forecast.errors import DataError
 
 Ints = NDArray[np.int64]
 EVERY = ""  # the id of rows that hold for all series
+OFFSET = r"[+-]\d\d:?\d\d$"
 Kept = Ints | None  # which of the R W rows, in which order; None: all
 
 
@@ -56,8 +58,11 @@ class Origin:
 
     def lines(self, rows: Ints) -> list[int]:
         """Return the line of the file on which each of `rows` ends."""
-        record = (rows if self.kept is None else self.kept[rows]) % self.height
-        return self.reader.sheet.lines(record + self.reader.first)
+        return self.reader.sheet.lines(self.records(rows) + self.reader.first)
+
+    def records(self, rows: Ints) -> Ints:
+        """Return the record in which each of `rows` stands."""
+        return (rows if self.kept is None else self.kept[rows]) % self.height
 
 
 def rows(cells: Cells, reader: Reader) -> Rows:
@@ -68,7 +73,7 @@ def rows(cells: Cells, reader: Reader) -> Rows:
     kind = reader.layout.kind
     height, width = len(cells.values[0]), len(cells.values)
     kept = None if cells.kept is None else np.flatnonzero(np.tile(cells.kept, width))
-    written = _shown(cells.stamps, reader, height)
+    written, each = _shown(cells.stamps, reader, height)
     if kind == "rows":
         names, codes, times, written, kept = _series_per_row(cells, reader)
     elif kind == "hours":
@@ -80,7 +85,7 @@ def rows(cells: Cells, reader: Reader) -> Rows:
     values = np.concatenate(cells.values) if width > 1 else cells.values[0]
     beside = cells.covariates and cells.covariates.take(np.arange(len(values)) % height)
     whole = Rows(names, codes, times, values, written, Origin(reader, height), beside)
-    return whole if kept is None else _only(whole, kept)
+    return _with_zones(whole if kept is None else _only(whole, kept), each)
 
 
 def _without_empty(cells: Cells) -> Kept:
@@ -100,15 +105,57 @@ def _without_empty(cells: Cells) -> Kept:
     return np.flatnonzero(np.tile(known, len(cells.values)))
 
 
-def _shown(written: Stamps, reader: Reader, height: int) -> Stamps:
-    """Return `written` with the offset of its zone, if all of them have the same one."""
-    place = reader.layout.time
+def _with_zones(rows: Rows, each: Zones | None) -> Rows:
+    """Return `rows` with the zones of their series, of those `each` record (R,) has.
+
+    Raises DataError for a series that a column puts into two zones; offsets that change tell none.
+    """
+    if each is None:
+        return rows
+    origin, told = rows.origin, OFFSETS
+    assert isinstance(origin, Origin)
+    of = each.of[origin.records(np.arange(len(rows.codes)))]
+    first = np.zeros(len(rows.ids), np.int64)
+    first[rows.codes[::-1]] = of[::-1]
+    other = of != first[rows.codes]
+    if isinstance(origin.reader.zone, Zones):
+        told = str(origin.reader.wanted.timezone)
+        if other.any():
+            row = int(other.argmax())
+            name, before = rows.ids[rows.codes[row]], each.names[first[rows.codes[row]]]
+            raise origin.error(
+                f"series `{name}` is in {each.names[of[row]]} after {before}", row, told,
+                "a series keeps one clock: give the other part of it an id of its own",
+            )  # fmt: skip
+    elif other.any():
+        return rows
+    own = {name: each.names[k] for name, k in zip(rows.ids, first, strict=True)}
+    return replace(rows, told=told, own=own)
+
+
+def _shown(written: Stamps, reader: Reader, height: int) -> tuple[Stamps, Zones | None]:
+    """Return `written` with the offset of its zone, if all of them have the same one.
+
+    Where offsets differ and no zone is asked for, also that of each record (R,).
+    """
+    place, each = reader.layout.time, reader.zone if isinstance(reader.zone, Zones) else None
     if written.zone is None or place is None:
-        return written
-    tail = re.search(r"[+-]\d\d:?\d\d$", next(iter(reader.column(place)), "").strip())
-    if tail is None or reader.sheet.data.count(tail[0].encode()) < height:
-        return written
-    return replace(written, zone=zones.named(tail[0]))
+        return written, each
+    tail = re.search(OFFSET, next(iter(reader.column(place)), "").strip())
+    if tail is None or reader.zone is not None:
+        return written, each
+    if reader.sheet.data.count(tail[0].encode()) >= height:
+        return replace(written, zone=zones.named(tail[0])), None
+    return written, _offsets(reader, place) if reader.layout.id is not None else None
+
+
+def _offsets(reader: Reader, place: int) -> Zones | None:
+    """Return the offset at the end of the timestamp of each record (R,), None without one."""
+    texts, codes = arrow.categories(reader.words(place))
+    tails = [re.search(OFFSET, text.strip()) for text in texts]
+    if not all(tails):
+        return None
+    return Zones.listed(zones.named(tail[0]) for tail in tails if tail).at(codes)
 
 
 def _only(whole: Rows, kept: Ints) -> Rows:

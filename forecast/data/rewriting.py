@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecast.data import arrow, lines
-from forecast.data.clock import Clock
+from forecast.data.clock import OFFSETS, Clock
 from forecast.data.covariates import Covariates
 from forecast.data.panel import Panel
 from forecast.errors import UsageError
@@ -22,7 +22,8 @@ Columns = dict[str, lines.Column]
 def write(panel: Panel, out: BinaryIO) -> None:
     """Write `unique_id,ds,y` and the covariates, series in the input's order, numbers in full.
 
-    What is known of steps to come stands after the last row of each series, without a value.
+    Time zones that a column told stand in that column again. What is known of steps to come stands
+    after the last row of each series, without a value.
     """
     parts = [panel, *([panel.future] if panel.future is not None else [])]
     codes = np.concatenate([np.repeat(np.arange(len(p)), p.lengths) for p in parts])
@@ -36,6 +37,8 @@ def write(panel: Panel, out: BinaryIO) -> None:
         "ds": times[order],
         "y": np.concatenate([part.values for part in parts])[order],
     }
+    if panel.clock.told not in ("", OFFSETS):
+        columns[panel.clock.told] = codes[order], [panel.clock.own[name] for name in panel.ids]
     given = [part.covariates for part in parts if part.covariates is not None]
     if given:
         whole = Covariates(given[0].columns, np.concatenate([each.values for each in given]))
@@ -67,12 +70,12 @@ def template(panel: Panel, steps: int, out: BinaryIO) -> int:
         given = given.take(first)
     columns: Columns = {}
     if not shared:
-        columns["unique_id" if layout is None or layout.id is None else layout.columns[layout.id]] \
-            = (codes, panel.ids)  # fmt: skip
-    named = "ds" if layout is None or layout.time is None else layout.columns[layout.time]
+        columns["unique_id"] = codes, panel.ids
     columns["ds"] = flat
     columns |= dict(_beside(given))
-    _put(columns, panel.clock, out, {"ds": named})
+    places = {"unique_id": layout.id, "ds": layout.time} if layout else {}
+    called = {n: layout.columns[k] for n, k in places.items() if layout and k is not None}
+    _put(columns, panel.clock, out, called)
     return len(flat)
 
 
@@ -113,13 +116,14 @@ def _put(
     def escape(cell: str) -> str:
         return lines.quoted(cell, ",")
 
-    def cells(name: str, column: lines.Column) -> Any:
+    def cells(name: str, column: lines.Column, own: Clock) -> Any:
         if isinstance(column, tuple) or name in lines.TIMES:
-            return lines.text(name, column, clock, escape)
+            return lines.text(name, column, own, escape)
         numbers = pc.cast(arrow.array(np.asarray(column)), "string")
         return pc.coalesce(numbers, arrow.repeated("", len(numbers)))
 
     header = [escape((called or {}).get(name, name)) for name in columns]
     out.write((",".join(header) + "\n").encode())
     for part in lines.parts(columns):
-        lines.put(out, [cells(name, column) for name, column in part.items()], "", ",", "\n")
+        own = lines.bound(part, clock)
+        lines.put(out, [cells(name, column, own) for name, column in part.items()], "", ",", "\n")

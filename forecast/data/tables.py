@@ -34,6 +34,7 @@ from forecast.data.sheet import Sheet
 from forecast.data.source import Source
 from forecast.data.wanted import Decision, Wanted, located
 from forecast.data.writing import atomic, render, write, write_windows
+from forecast.data.zones import Zone, Zones
 from forecast.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def read(
         UsageError: a column asked for is not there, or an option says what nothing is.
     """
     wanted = Wanted(**answers)
+    if clock is not None and clock.told:
+        wanted = replace(wanted, timezone=clock.told)
     sheet = dialect.open_sheet(source, wanted)
     found, why, headed = _layout(sheet, wanted, layout)
     if len(sheet.sample) == headed:
@@ -88,8 +91,8 @@ def read(
         return _empty(clock, sheet.name, found)
     index = clock is not None and clock.kind == "index"
     reader = Reader(sheet, found, sheet.second if headed else 0, headed, wanted, index)
-    zone = _zone(reader)
-    reader = replace(reader, wanted=replace(wanted, timezone=zone))
+    reader = replace(reader, zone=_zone(reader, clock))
+    zone = None if isinstance(reader.zone, Zones) else reader.zone
     parsed = cells.parse(reader)
     rows = records.rows(parsed, reader)
     if mend is None:
@@ -190,34 +193,30 @@ def _layout(
     return known, [Decision("", "no header: columns as in the data of the fit")], 0
 
 
-def _zone(reader: Reader) -> str | None:
-    """Return the time zone that is asked for, by its name or by the column that holds it.
+def _zone(reader: Reader, clock: Clock | None) -> Zone | None:
+    """Return the time zone that is asked for by its name, or those of the column that holds them.
 
-    Raises DataError for a column that holds two of them: a panel keeps one clock.
+    Several are those of the records (R,). A fitted model's zone stands, unless a column tells it.
+    Raises DataError for a cell that names none.
     """
     asked, columns = reader.wanted.timezone, reader.layout.columns
-    if asked is None or asked not in columns:
-        return None if asked is None else zones.named(asked)
-    import pyarrow as pa
-
+    if clock is not None and not clock.told:
+        return clock.zone
+    if asked is None or (asked not in columns and clock is not None):
+        return None
+    if asked not in columns:
+        return zones.named(asked)
     place = columns.index(asked)
-    cells = reader.table({place: pa.dictionary(pa.int32(), pa.string())})[place]
-    names, codes = arrow.categories(cells)
-    found: dict[str, int] = {}
+    names, codes = arrow.categories(reader.words(place))
+    found: list[str] = []
     for k, name in enumerate(names):
         try:
-            found.setdefault(zones.named(name), k)
+            found.append(zones.named(name))
         except UsageError as error:
             row = int(np.argmax(codes == k))
             raise reader.error(error.message, row, place, "name one in every row") from None
-    if len(found) > 1:
-        first, second = list(found)[:2]
-        raise reader.error(
-            f"`{second}` after `{first}`: a panel keeps one clock",
-            int(np.argmax(codes == found[second])), place,
-            "write a table for each time zone, and fit it by itself",
-        )  # fmt: skip
-    return next(iter(found))
+    each = Zones.listed(found)
+    return each.at(codes) if len(each.names) > 1 or clock is not None else each.names[0]
 
 
 def _how(parsed: Cells, found: Layout, decisions: Sequence[Decision], wanted: Wanted) -> str:

@@ -28,7 +28,7 @@ class Wanted:
         delimiter: the character between cells.
         encoding: such as `cp1253`.
         timezone: zone of timestamps without one, and whose clock counts: `Europe/Berlin`; or the
-            column that holds it.
+            column that holds that of each series.
         season: season lengths in steps, instead of those the frequency suggests.
         closures: file of days to come on which trading rests.
         known: columns known in the future too, as a list or `temperature,wind`. Rows after the

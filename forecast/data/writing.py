@@ -192,7 +192,8 @@ def _delimited(
         names = [lines.quoted(name, separator) for name in columns]
         stream.write((separator.join(names) + "\n").encode())
     for part in lines.parts(columns):
-        texts = [lines.text(name, column, clock, lambda s: lines.quoted(s, separator))
+        own = lines.bound(part, clock)
+        texts = [lines.text(name, column, own, lambda s: lines.quoted(s, separator))
                  for name, column in part.items()]  # fmt: skip
         lines.put(stream, texts, "", separator, "\n")
 
@@ -203,7 +204,8 @@ def _markdown(columns: Mapping[str, Column], clock: Clock, stream: BinaryIO) -> 
     for row in (names, rule):
         stream.write(f"| {' | '.join(row)} |\n".encode())
     for part in lines.parts(columns):
-        texts = [lines.text(name, column, clock, lambda s: s.replace("|", "\\|").replace("\n", " "))
+        own = lines.bound(part, clock)
+        texts = [lines.text(name, column, own, lambda s: s.replace("|", "\\|").replace("\n", " "))
                  for name, column in part.items()]  # fmt: skip
         lines.put(stream, texts, "| ", " | ", " |\n")
 
@@ -226,7 +228,7 @@ def _members(columns: Mapping[str, Column], clock: Clock) -> list[Any]:
     """Return each column as JSON members `"name": value`."""
     import json
 
-    out = []
+    out, clock = [], lines.bound(columns, clock)
     for name, column in columns.items():
         quote = '"' if name in lines.TIMES and clock.kind != "index" else ""
         text = lines.text(name, column, clock, json.dumps, missing="null")

@@ -1,13 +1,17 @@
 """Time zones: between UTC and the clock on the wall, without a loop over rows.
 
 Times are int64 microseconds since 1970-01-01, of UTC or of a wall clock. A zone is a name of the
-IANA database (`Europe/Berlin`), a fixed offset (`+11:00`), or `UTC`.
+IANA database (`Europe/Berlin`), a fixed offset (`+11:00`), or `UTC`. Where zones differ, `Zones`
+stands for them.
 """
 
 import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +30,42 @@ USUAL = (
 )  # fmt: skip
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Zones:
+    """Zones that differ along the first axis of times (n, ...): `names[of[k]]` is that of k."""
+
+    names: tuple[str, ...]
+    of: Ints  # (n,)
+
+    @classmethod
+    def listed(cls, zones: Iterable[str]) -> "Zones":
+        """Return the `zones` of n series or rows."""
+        names: dict[str, int] = {}
+        of = [names.setdefault(zone, len(names)) for zone in zones]
+        return cls(tuple(names), np.array(of, np.int64))
+
+    def at(self, places: Any) -> "Zones":
+        """Return the zones at `places` of the axis."""
+        return Zones(self.names, self.of[places])
+
+    def name(self, k: int) -> str:
+        """Return the zone of k."""
+        return self.names[int(self.of[k])]
+
+    def each(self, act: Callable[..., NDArray[Any]], *arrays: NDArray[Any]) -> NDArray[Any]:
+        """Return what `act(*parts, zone)` makes of the `arrays` (n, ...), zone by zone."""
+        places = [np.flatnonzero(self.of == k) for k in range(len(self.names))]
+        parts = [act(*(array[at] for array in arrays), name)
+                 for at, name in zip(places, self.names, strict=True)]  # fmt: skip
+        whole = np.concatenate(parts)
+        out = np.empty_like(whole)
+        out[np.concatenate(places)] = whole
+        return out
+
+
+Zone = str | Zones
 
 
 def named(text: str) -> str:
@@ -64,17 +104,22 @@ def offsets(times: Ints, zone: str) -> Ints:
     return ahead[np.searchsorted(moments, times, side="right")]
 
 
-def to_local(times: Ints, zone: str) -> Ints:
+def to_local(times: Ints, zone: Zone) -> Ints:
     """Return UTC `times` as the wall clock of `zone` shows them."""
+    if isinstance(zone, Zones):
+        return zone.each(to_local, times)
     return times if zone == "UTC" else times + offsets(times, zone)
 
 
-def to_utc(local: Ints, zone: str, second: NDArray[np.bool_] | bool = False) -> Ints:
+def to_utc(local: Ints, zone: Zone, second: NDArray[np.bool_] | bool = False) -> Ints:
     """Return the UTC times at which the wall clock of `zone` shows `local`.
 
     Of the two times that an hour repeated in autumn names it is the first, or the `second`; an
     hour skipped in spring is read by the clock before the change.
     """
+    if isinstance(zone, Zones):
+        later = np.broadcast_to(np.asarray(second), local.shape)
+        return zone.each(lambda own, which, name: to_utc(own, name, which), local, later)
     fixed = _fixed(zone)
     if fixed is not None:
         return local - fixed
@@ -85,24 +130,25 @@ def to_utc(local: Ints, zone: str, second: NDArray[np.bool_] | bool = False) -> 
     return local - np.where(second & (last < first), last, first)
 
 
-def repeated(local: Ints, zone: str) -> NDArray[np.bool_]:
+def repeated(local: Ints, zone: Zone) -> NDArray[np.bool_]:
     """Say which wall clock times come twice, as in the night when the clock goes back."""
     return np.not_equal(to_utc(local, zone), to_utc(local, zone, True))
 
 
-def skipped(local: Ints, zone: str) -> NDArray[np.bool_]:
+def skipped(local: Ints, zone: Zone) -> NDArray[np.bool_]:
     """Say which wall clock times never come, as in the night when the clock goes forward."""
     return np.not_equal(to_local(to_utc(local, zone), zone), local)
 
 
-def place(local: Ints, series: Ints, zone: str) -> Ints:
+def place(local: Ints, series: Ints, zone: Zone) -> Ints:
     """Return the UTC times of rows in the order of a table; both hours of autumn are kept.
 
     `series` (T,) numbers the series of each row. Of two rows of a series with the same stamp in
     the repeated hour the first is the earlier one, the other way round in a table that runs
     backwards in time.
     """
-    twice = np.flatnonzero(repeated(local, zone)) if _fixed(zone) is None else np.zeros(0, np.int64)
+    changes = isinstance(zone, Zones) or _fixed(zone) is None
+    twice = np.flatnonzero(repeated(local, zone)) if changes else np.zeros(0, np.int64)
     second = np.zeros(len(local), bool)
     if len(twice):
         inside = np.diff(series) == 0

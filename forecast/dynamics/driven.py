@@ -1,5 +1,7 @@
 """What drives the members of a fitted model: rows of data, or the last rows its file keeps."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from forecast import replay
@@ -57,7 +59,7 @@ def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
     """Return z (T,), phases (T, S + 1 + E) and the number of the longest series of `rows`."""
     if not len(rows):
         raise DataError("there are no rows", hint="`forecast check DATA` says what is in a table")
-    rows = replay.reclock(rows, forecaster.clock)
+    rows = replace(rows, clock=forecaster.clock.joined(rows.clock.own))
     i = int(rows.lengths.argmax())
     part, name = rows.select([i]), rows.ids[i]
     place = forecaster.ids.index(name) if name in forecaster.ids else None
@@ -65,7 +67,7 @@ def _given(forecaster: Forecaster, rows: Panel) -> tuple[Floats, Floats, int]:
     series = COLD if place is None else int(forecaster.series[place])
     z = forecaster.transform.forward(part.values, np.full(len(part.values), scale))
     beside = replay.beside(forecaster.coding, part)
-    return z, replay.sight(forecaster.clock, part.all_times(), beside), series
+    return z, replay.sight(rows.clock.of(part.ids), part.all_times(), beside), series
 
 
 def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
@@ -83,7 +85,8 @@ def _kept(forecaster: Forecaster) -> tuple[Floats, Floats, int]:
     known = state["seen"] if "seen" in state else np.isfinite(state["ring"]).sum(axis=1)
     i = int(known.argmax())
     z = state["ring"][i][-int(min(known[i], state["ring"].shape[1])) :].astype(np.float64)
-    ahead = forecaster.clock.phases(forecaster.clock.ahead(forecaster.last[i : i + 1], 1))[0]
+    clock = forecaster.clock.of(forecaster.ids[i : i + 1])
+    ahead = clock.phases(clock.ahead(forecaster.last[i : i + 1], 1))[0]
     phases = np.tile(ahead, (len(z), 1))  # (T, S + 1)
     back = np.arange(len(z), 0, -1)
     for k, season in enumerate(setting.seasons):

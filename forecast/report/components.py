@@ -68,9 +68,9 @@ def decompose(forecaster: Forecaster, rows: Panel) -> list[Components]:
                 f"the model does not know the series `{name}`", hint=_known(forecaster.ids)
             )
         scale, number = forecaster.scales[at : at + 1], int(forecaster.series[at])
-        times = rows.row_times(i)
+        times, clock = rows.row_times(i), rows.clock.of((name,))
         z = forecaster.transform.forward(rows.series(i), scale)
-        sight = replay.sight(rows.clock, times, covariates[rows.offsets[i] : rows.offsets[i + 1]])
+        sight = replay.sight(clock, times, covariates[rows.offsets[i] : rows.offsets[i + 1]])
         found = smooth(model, max(number, COLD), z, sight)
         around = np.concatenate([[0.0], BAND])
         values = found.mean[..., None] + found.deviation[..., None] * around
@@ -108,7 +108,7 @@ def as_json(found: Sequence[Components], clock: Clock) -> list[dict[str, Any]]:
         {
             "unique_id": series.id,
             "factors": series.factors,
-            "ds": list(clock.write(series.times)),
+            "ds": list(clock.of((series.id,)).write(series.times)),
             "components": {
                 name: {
                     level: [None if np.isnan(v) else float(v) for v in curve]
@@ -125,7 +125,7 @@ def text(found: Sequence[Components], clock: Clock) -> str:
     """Return a line of blocks for each component of the first series."""
     lines = []
     for series in found[:SERIES]:
-        first, last = clock.write(series.times[[0, -1]])
+        first, last = clock.of((series.id,)).write(series.times[[0, -1]])
         kind = "; all but the level are factors" if series.factors else ""
         lines.append(f"{series.id}  {len(series.times):,} rows, {first} to {last}{kind}")
         width = max(map(len, series.names))

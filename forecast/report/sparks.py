@@ -47,7 +47,7 @@ def picture(panel: Panel, seasons: tuple[tuple[int, float], ...], width: int) ->
     room = max(width - left - 16, 20)
     lines = [f"{name:<{left}}{spark(values, room)}"]
     for (season, strength), head in zip(seasons, heads[1:], strict=True):
-        phase = _phase(panel.clock, times, season)
+        phase = _phase(panel.clock.of(panel.ids[i : i + 1]), times, season)
         rows = _means(values, phase, min(season, room))
         lines.append(f"{head:<{left}}{bars(rows)}  strength {strength:.2f}")
     return [*lines, ""]

@@ -110,7 +110,7 @@ class Forecasts:
     def tally(self, run: ModelRun) -> Tally:
         """Return the sums of the losses of one run."""
         sizes = (len(self.ids), self.horizon, len(self.cutoffs), len(self.window_series))
-        tally = Tally(Axes(*sizes, self.clock, self.mae_scale, self.levels))
+        tally = Tally(Axes(*sizes, self.clock.of(self.ids), self.mae_scale, self.levels))
         for rows in self._rows(run):
             tally.add(rows)
             self.let_go(run)

@@ -48,7 +48,7 @@ class Axes:
     horizon: int
     cutoffs: int
     windows: int
-    clock: Clock
+    clock: Clock  # of the series
     scale: Floats  # (N,) what errors of a series are divided by before series are averaged
     levels: tuple[float, ...] = LEVELS
 
@@ -76,7 +76,7 @@ class Tally:
         cell = rows.series * axes.horizon + rows.step - 1
         self._sum("cell", cell, short, axes.series * axes.horizon)
         self._sum("window", rows.window, short, axes.windows)
-        for name, (part, size) in calendar(axes.clock, rows.ds).items():
+        for name, (part, size) in calendar(axes.clock.at(rows.series), rows.ds).items():
             self._sum(name, rows.series * size + part, short, axes.series * size)
         weight = metrics.ratio(np.ones(1), axes.scale)[rows.series]
         known = np.isfinite(weight)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from forecast.data import sessions
 from forecast.data.covariates import Column, Covariates
-from forecast.data.holidays import HOLIDAY, days
+from forecast.data.holidays import HOLIDAY, Holidays, days
 from forecast.data.panel import Panel
 from forecast.data.records import EVERY
 from forecast.data.roles import ROLES
@@ -30,7 +30,7 @@ class Beside:
     """How the covariates of a model are coded, and what is known, by series and time."""
 
     def __init__(self, forecaster: Forecaster, future: Panel | None = None) -> None:
-        self.coding, self._clock = forecaster.coding, forecaster.clock
+        self.coding, self.clock = forecaster.coding, forecaster.clock
         self._holidays = forecaster.holidays
         own = {column.name: column for column in self.coding.columns}
         self.columns = tuple(own.get(name, Column(name, role)) for role in ROLES
@@ -54,6 +54,11 @@ class Beside:
 
     def __len__(self) -> int:
         return len(self.coding)
+
+    @property
+    def holidays(self) -> Holidays | None:
+        """What is known of holidays, with the places that rows told of new series."""
+        return self._holidays and replace(self._holidays, own=dict(self._own))
 
     def code(
         self, names: Sequence[str], cells: Sequence[Cells], values: Floats | None = None,
@@ -83,7 +88,7 @@ class Beside:
         """Return `rows` with what days of trading show in place of the columns it is made of."""
         n = len(values)
         panel = Panel(tuple(map(str, range(n))), values, np.arange(n + 1), np.zeros(n, np.int64),
-                      self._clock, np.zeros(n, np.int64), covariates=rows)  # fmt: skip
+                      self.clock, np.zeros(n, np.int64), covariates=rows)  # fmt: skip
         made = sessions.derive(panel, self._made, previous).covariates
         assert made is not None
         return made
@@ -162,7 +167,7 @@ class Beside:
     def _flags(self, names: Sequence[str], times: Times) -> Floats:
         """Return the covariate of holidays (n, H) as a model sees it, NaN where none is known."""
         assert self._holidays is not None and self._holiday is not None
-        day, out = days(self._clock, times), np.full(times.shape, np.nan)
+        day, out = days(self.clock.of(names), times), np.full(times.shape, np.nan)
         for k, name in enumerate(names):
             free = self._free.get(self._holidays.place or self._own.get(name, name))
             if free is not None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from forecast.data import dialect, header
+from forecast.data import dialect, header, zones
 from forecast.data.clock import Clock
 from forecast.data.grid import LARGEST
 from forecast.data.layout import Layout
@@ -29,6 +29,7 @@ SHOWN = 60  # characters of a bad line that are shown
 _EPOCH = datetime(1970, 1, 1)
 _AWARE = _EPOCH.replace(tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_TAIL = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 _INTEGER = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 _MARKS = re.compile("[\u0020\u00a0\u202f\u2009'\u2019]")
 
@@ -55,7 +56,10 @@ class Feed:
     """
 
     def __init__(self, clock: Clock, layout: Layout | None, wanted: Wanted | None = None) -> None:
-        self.clock, self.wanted = clock, wanted or Wanted()
+        wanted = wanted or Wanted()
+        self.clock = clock
+        self.wanted = replace(wanted, timezone=clock.told) if clock.told else wanted
+        self.zones = dict(clock.own)  # of series whose zones differ, those that lines told too
         self._known = layout  # of the fit
         self._columns: Columns | None = None  # of the lines
         self._header: str | None = None  # a line of names, until a row comes
@@ -76,7 +80,8 @@ class Feed:
 
     def moment(self, text: str) -> int | None:
         """Return the time that `text` says, None where it says none in the usual way."""
-        found = self._moment(text, Columns(Layout((), ()), self.wanted))
+        zone = None if self.clock.told else self.clock.zone
+        found = self._moment(text, Columns(Layout((), ()), self.wanted), zone)
         return found[0] if found else None
 
     def _record(self, text: str) -> list[Reading]:
@@ -139,7 +144,8 @@ class Feed:
             raise BadLineError(f"a layout of {layout.kind} is no stream: `{_short(text)}`")
         if columns.time is None and self._known is not None and self._known.timed:
             raise BadLineError(f"no column of timestamps: `{_short(text)}`")
-        when = None if columns.time is None else self._moment(cells[columns.time], columns)
+        zone = self._zone(columns, cells) if self.clock.told else self.clock.zone
+        when = None if columns.time is None else self._moment(cells[columns.time], columns, zone)
         beside = self._beside(columns, cells) if columns.beside else ()
         try:
             values = [self._value(cells[k], layout) for k in layout.values]
@@ -170,7 +176,20 @@ class Feed:
                 raise BadLineError(f"covariate `{name}`: `{_short(cell)}` is no number") from None
         return tuple(out)
 
-    def _moment(self, cell: str, columns: Columns) -> Any:
+    def _zone(self, columns: Columns, cells: list[str]) -> str | None:
+        """Return the zone of the series of a line where zones differ, None where nothing tells."""
+        layout = columns.layout
+        if layout.id is None:
+            return None
+        name = cells[layout.id]
+        if name not in self.zones and self.clock.told in layout.columns:
+            self.zones[name] = zones.named(cells[layout.columns.index(self.clock.told)])
+        elif name not in self.zones and columns.time is not None:
+            tail = _TAIL.search(cells[columns.time].strip())
+            self.zones |= {name: zones.named(tail[0])} if tail else {}
+        return self.zones.get(name)
+
+    def _moment(self, cell: str, columns: Columns, zone: str | None) -> Any:
         """Return the time, and the one an hour later where the clock was put back; False: odd."""
         cell, layout = cell.strip(), columns.layout
         if self.clock.kind == "index":
@@ -186,9 +205,10 @@ class Feed:
             moment = datetime.fromisoformat(cell)
         except ValueError:
             return False
-        zone = self.clock.zone
         if moment.tzinfo is not None:
-            return False if zone is None else ((moment - _AWARE) // _MICROSECOND, None)
+            return False if self.clock.zone is None else ((moment - _AWARE) // _MICROSECOND, None)
+        if self.clock.told and zone is None:
+            raise BadLineError(f"nothing tells in which time zone the clock stands: `{cell}`")
         local = (moment - _EPOCH) // _MICROSECOND
         return (local, None) if zone in (None, "UTC") else _both(local, str(zone))
 
@@ -219,6 +239,7 @@ class Feed:
             id=wanted.id, time=wanted.time, value=wanted.value, date_format=wanted.date_format,
             decimal=wanted.decimal, timezone=wanted.timezone,
         )  # fmt: skip
+        self.zones |= panel.clock.own
         return [
             Reading(name, int(time), float(value), None, beside)
             for i, name in enumerate(panel.ids)
@@ -229,8 +250,6 @@ class Feed:
 def _both(local: int, zone: str) -> tuple[int, int | None]:
     """Return the two times at which the wall clock of `zone` shows `local`, usually one."""
     import numpy as np
-
-    from forecast.data import zones
 
     wall = np.array([local], np.int64)
     first, second = (int(zones.to_utc(wall, zone, later)[0]) for later in (False, True))

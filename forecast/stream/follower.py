@@ -127,6 +127,8 @@ class Follower:
                 continue
             for reading in readings:
                 number = self.stream.series.number(reading.name)
+                if number is None and (zone := self.feed.zones.get(reading.name)):
+                    self.stream.settle(reading.name, zone)
                 if number in batch:
                     self._flush(batch)
                     batch = {}
@@ -170,7 +172,7 @@ class Follower:
             clock = self.stream.clock.label
             why = {"late": "behind the last row", "odd": f"off the clock, {clock}",
                    "far": "beyond 10 contexts ahead"}[told]  # fmt: skip
-            when = self._spoken(reading.time)
+            when = self._spoken(reading.name, reading.time)
             self._skip(_FATES[told], f"series `{reading.name}`: {when} is {why}: skipped")
         return told is not None
 
@@ -181,22 +183,22 @@ class Follower:
             if self._replayed and fate != "odd" and place.series not in self._moved:
                 self.counts["seen row"] += 1
                 return False
-            when = self._spoken(place.time)
+            when = self._spoken(name, place.time)
             self._skip(_FATES[fate], f"series `{name}`: {when} is {self._why(fate, place.series)}")
             return False
         if fate == "reset":
-            self._tell("reset", f"series `{name}` starts anew at {self._spoken(place.time)}, after "
-                       "a gap beyond 10 contexts")  # fmt: skip
+            self._tell("reset", f"series `{name}` starts anew at {self._spoken(name, place.time)}, "
+                       "after a gap beyond 10 contexts")  # fmt: skip
         if fate == "restored":
-            self._tell("restored", f"series `{name}` goes on at {self._spoken(place.time)}: the "
-                       "jump ahead before was a false timestamp")  # fmt: skip
+            self._tell("restored", f"series `{name}` goes on at {self._spoken(name, place.time)}: "
+                       "the jump ahead before was a false timestamp")  # fmt: skip
         self.counts["absent row"] += place.hole
         return True
 
     def _why(self, fate: str, series: int) -> str:
         if fate == "odd":
             return f"off the clock, {self.stream.clock.label}: skipped"
-        last = self._spoken(self.stream.series.last(series)[0])
+        last = self._spoken(self.stream.series.ids[series], self.stream.series.last(series)[0])
         return "there already: skipped" if fate == "duplicate" else f"before {last}: skipped"
 
     def _flush(self, batch: dict[int, tuple[Place, Reading]]) -> None:
@@ -233,7 +235,7 @@ class Follower:
         if self.stream.beside.lacking:
             self._lack(self.stream.series.ids[series[0]])
         cutoffs = np.array([self.stream.series.last(i)[0] for i in series], np.int64)
-        stamps = self.stream.clock.write(np.concatenate([cutoffs[:, None], ahead.times], axis=1))
+        stamps = self.stream.write(series, np.concatenate([cutoffs[:, None], ahead.times], axis=1))
         numbers = np.concatenate([ahead.mean[:, :, None], ahead.quantiles], axis=2).tolist()
         out = []
         for k, (i, y, side) in enumerate(zip(series, values, fell, strict=True)):
@@ -265,8 +267,8 @@ class Follower:
         if count <= TOLD or str(count).strip("0") == "1":
             self._say(message if count <= TOLD else f"{message} ({count:,} so far)")
 
-    def _spoken(self, time: int) -> str:
-        return str(self.stream.clock.write(np.array([time], np.int64))[0])
+    def _spoken(self, name: str, time: int) -> str:
+        return str(self.stream.clock.of((name,)).write(np.array([time], np.int64))[0])
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ covariates as the model sees them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from forecast import replay
 from forecast.calibration import Calibration, widen
+from forecast.data.clock import Clock
 from forecast.data.panel import Panel
 from forecast.forecaster import DEFAULT_LEVELS, KEPT, LARGEST, Forecaster
 from forecast.models.base import Prediction
@@ -137,7 +138,7 @@ class Stream:
         if first.any():
             own["scales"][at] = np.where(first, scale_of(np.abs(values)), own["scales"][at])
         due = bool((own["due"][at] == times).all())
-        phases = own["phases"][at][:, None] if due else self.clock.phases(times[:, None])
+        phases = own["phases"][at][:, None] if due else self._clock(at).phases(times[:, None])
         given = self._given(places, times, values, cells) if self.beside else None
         self._absorb(at, values[:, None], self._seen(places, times, phases, given))
         own["last"][at] = times
@@ -148,7 +149,7 @@ class Stream:
         """Forecast the steps after the last row of n series, each of which has shown a value."""
         at, own = selected(series), self.series.own
         times = self.clock.ahead(own["last"][at], self._shown)
-        phases = sight = self.clock.phases(times)
+        phases = sight = self._clock(at).phases(times)
         if self.beside:
             names = [self.series.ids[i] for i in series]
             known = self.beside.ahead(names, times, own["beside"][at])
@@ -163,10 +164,29 @@ class Stream:
         own["due"][at], own["next"][at], own["phases"][at] = times[:, 0], y[:, 0], phases[:, 0]
         return Ahead(times, mean(y), interpolate(y, self._levels))
 
+    def write(self, series: Sequence[int], times: Ints) -> NDArray[np.str_]:
+        """Return times (n, ...) of n series as text, each in its own time zone."""
+        return self._clock(selected(series)).write(times)
+
+    def settle(self, name: str, zone: str) -> None:
+        """Keep the time zone of a series not seen before, where series differ in it."""
+        self.clock = self.beside.clock = self.clock.joined({name: zone})
+
+    def forecaster(self) -> Forecaster:
+        """Return a forecaster that stands where the stream does; later rows do not move it."""
+        return replace(self.series.forecaster(), clock=self.clock, holidays=self.beside.holidays)
+
     def expected(self, place: Place) -> Floats | None:
         """Return the quantiles (Q,) at LEVELS forecast for a row, None where there are none."""
         known = self.series.own["due"][place.series] == place.time
         return np.asarray(self.series.own["next"][place.series]) if known else None
+
+    def _clock(self, at: Any) -> Clock:
+        """Return the clock of the series `at`; one for all where zones agree."""
+        if not self.clock.told:
+            return self.clock
+        ids = self.series.ids
+        return self.clock.of(ids[at] if isinstance(at, slice) else [ids[i] for i in at])
 
     def _undone(self, series: int, time: int) -> Place | None:
         """Return the place of a row that fits what was before the last reset, if it does."""
@@ -191,7 +211,7 @@ class Stream:
     def _absorb_hole(self, place: Place) -> None:
         at = selected([place.series])
         times = self.clock.shift(self.series.own["last"][at][:, None], np.arange(1, place.hole + 1))
-        phases, each = self.clock.phases(times), []
+        phases, each = self._clock(at).phases(times), []
         for k, time in enumerate(times[0].tolist() if self.beside else ()):
             each.append(self._seen([place], np.array([time], np.int64), phases[:, [k]]))
         sight = np.concatenate(each, axis=1) if each else phases
