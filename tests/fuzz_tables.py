@@ -23,11 +23,12 @@ import numpy as np
 
 from forecast.data import tables
 from forecast.data.panel import Panel
-from forecast.errors import DataError
+from forecast.errors import DataError, UsageError
 
 SECONDS = 10.0  # a small table that takes longer hangs
 MEGABYTES = 2048
 HOUR = "".join(f"b,2020-01-{1 + k // 24:02d}T{k % 24:02d}:00,{k}.5\n" for k in range(30))
+PLACES = (("a", "Europe/Berlin"), ("b", "Asia/Tokyo"), ("c", "+05:30"))
 SEEDS = [
     text.encode()
     for text in (
@@ -43,6 +44,11 @@ SEEDS = [
         "".join(f"{k},{k * k}\n" for k in range(30)),
         'ds,y\n2020-01-01,"1,234"\n2020-01-02,"2,345,678"\n2020-01-03,-\n',
         "Straße;ds;y\nä;2020-01-01;1\nö;2020-01-01;2\n",
+        "unique_id,zone,ds,y\n" + "".join(f"{name},{zone},2023-10-29T{k:02d}:30,{k}\n"
+                                          for name, zone in PLACES for k in range(9)),
+        "unique_id,ds,y\n" + "".join(f"{name},2020-01-01T{k:02d}:00{zone},{k}\n"
+                                     for name, zone in (("a", "+05:30"), ("b", "-03:00"))
+                                     for k in range(9)),
     )
 ]  # fmt: skip
 PIECES = [b"", b",", b";", b"\t", b"|", b'"', b'""', b"\n", b"\r\n", b"\r", b"#", b"\0", b" ",
@@ -50,7 +56,8 @@ PIECES = [b"", b",", b";", b"\t", b"|", b'"', b'""', b"\n", b"\r\n", b"\r", b"#"
           b"12 kW", b"2020-02-30", b"24:00", b"9999-12-31", b"0001-01-01", b"2020-01-01T00:00Z",
           b"31/12/2020", b"Q1", b"\xff\xfe", b"\xef\xbb\xbf", b"\xc3\x28", b"\x80", b"PAR1",
           b"PK\3\4", b"\x1f\x8b", b"BZh9", b"\x28\xb5\x2f\xfd", b"{", b"[", b"sep=;\n", b"ds",
-          b"unique_id", b"hour", b"date", b"year"]  # fmt: skip
+          b"unique_id", b"hour", b"date", b"year", b",zone,", b"UTC", b"Europe/Oslo", b"+01:00",
+          b"-0930"]  # fmt: skip
 
 
 def mutant(rng: random.Random) -> bytes:
@@ -84,10 +91,16 @@ WRAPS: list[Callable[[bytes], bytes]] = [
 
 
 def fault(text: bytes) -> str | None:
-    """Return what went wrong with a table, None if it was read or refused as it should be."""
-    begin = time.perf_counter()
+    """Return what went wrong with a table, None if it was read or refused as it should be.
+
+    A column that may be called `zone` is taken for that of the time zones.
+    """
+    begin, asked = time.perf_counter(), {"timezone": "zone"} if b",zone," in text else {}
     try:
-        check(tables.read(text))
+        check(tables.read(text, **asked))
+    except UsageError as error:
+        if error.message != "no time zone is called `zone`":
+            return f"UsageError: {error}"
     except DataError as error:
         if not error.message.startswith("<bytes>"):
             return f"no name: {error.message}"
@@ -106,7 +119,10 @@ def check(panel: Panel) -> None:
     assert np.all(np.diff(panel.offsets) > 0)
     assert not np.isinf(panel.values).any()
     for i in range(min(len(panel), 3)):
-        assert np.all(np.diff(panel.row_times(i)) > 0)
+        times = panel.row_times(i)
+        assert np.all(np.diff(times) > 0)
+        assert len(panel.clock.of(panel.ids[i : i + 1]).write(times[:3])) == len(times[:3])
+    assert not panel.clock.told or set(panel.ids) == set(panel.clock.own)
     assert panel.notes and panel.reasons and panel.layout is not None
 
 

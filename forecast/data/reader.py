@@ -7,6 +7,7 @@ from forecast.data.layout import Layout
 from forecast.data.numbers import MISSING, is_missing
 from forecast.data.sheet import Sheet
 from forecast.data.wanted import Wanted
+from forecast.data.zones import Zone
 from forecast.errors import DataError
 
 BLOCK = 1 << 22  # bytes parsed at once; a record must fit
@@ -22,6 +23,7 @@ class Reader:
     first: int  # number of the first of them
     wanted: Wanted
     index: bool = False  # the model's clock counts integers
+    zone: Zone | None = None  # whose clock counts; several are those of the records (R,)
 
     def error(
         self, message: str, row: int, place: int | None, hint: str | None = None
@@ -66,7 +68,17 @@ class Reader:
 
         text = pa.dictionary(pa.int32(), pa.string())
         types = dict.fromkeys(self.layout.used, text)
-        types.update(dict.fromkeys(self.layout.numbers, pa.string()))
+        return self._regular(types | dict.fromkeys(self.layout.numbers, pa.string()))
+
+    def words(self, place: int) -> Any:
+        """Return the column at `place`, which may be in no other use, as `text` does."""
+        import pyarrow as pa
+
+        return self._regular({place: pa.dictionary(pa.int32(), pa.string())})[place]
+
+    def _regular(self, types: dict[int, Any]) -> dict[int, Any]:
+        import pyarrow as pa
+
         try:
             return self.table(types)
         except pa.ArrowInvalid as error:
