@@ -318,3 +318,53 @@ def test_a_table_of_many_columns_and_of_many_rows() -> None:
     panel = tables.read(("id;ds;y\n" + many).encode())
     assert len(panel) == 5000
     assert panel.series(panel.ids.index("s42")).tolist() == [1.42, 2.42]
+
+
+BELOW = "ds,y,z\n" + "".join(f"2024-01-{d:02},{d}.5,{d}\n" for d in range(1, 29))
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        "Report of load\n",
+        "Report of load\nmade, 2024\n\n",
+        "Load,,\n\n'quoted\",,\n",
+        "\\\\Hourly Demand Report,,\r\n\r\n",
+    ],
+)
+def test_lines_above_a_table_are_left_out(above: str) -> None:
+    panel, plain = (tables.read((text + BELOW).encode(), value="y") for text in (above, ""))
+    np.testing.assert_array_equal(panel.values, plain.values)
+    assert "above the table left out" in panel.notes[0]
+    spoilt = (above + BELOW).replace("\n2024-01-09,9.5", "\n2024-01-09,9 kW")
+    with pytest.raises(DataError, match=f"line {above.count(chr(10)) + 10}, column `y`"):
+        tables.read(spoilt.encode(), value="y")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"x"\n"1",5\n"2",6\n"3",7\n',  # a header that lacks the name of the rows
+        "5\n1,5\n2,6\n3,7\n",
+        "title\nds,y\n2024-01-01,1\n2024-01-02,2,3\n",
+    ],
+)
+def test_what_may_be_no_title_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match=r"line [124]"):
+        tables.read(text.encode())
+
+
+def test_minus_signs_and_words_for_nothing() -> None:
+    words = ["?", ".", "..", "--", "#N/A", "<NA>"]
+    rows = [f"2024-01-{d:02},\u2212{d}\n" for d in range(1, 10)]
+    rows += [f"2024-01-{10 + k},{word}\n" for k, word in enumerate(words)]
+    for delimiter in ",;":
+        text = ("ds,y\n" + "".join(rows) + "2024-01-16,-3\n").replace(",", delimiter)
+        y = tables.read(text.encode()).values
+        np.testing.assert_array_equal(y, [*-np.arange(1.0, 10), *[np.nan] * 6, -3.0])
+
+
+def test_the_time_of_day_may_have_a_column_of_another_language() -> None:
+    rows = "".join(f"{1 + k // 24:02}.02.2024;{k % 24:02}:00;{k},5\n" for k in range(60))
+    panel = tables.read(("Datum;Uhrzeit;kW\n" + rows).encode())
+    assert (panel.clock.label, len(panel.values)) == ("hourly", 60)

@@ -17,6 +17,7 @@ SAMPLE_BYTES = 1 << 20
 SAMPLE_RECORDS = 100
 SAMPLE_CELLS = 200_000
 MOST_COLUMNS = 100_000
+PREAMBLE = 20  # lines that may stand above a table, of 1 KiB each
 _COMMENT = re.compile(rb"(?m)^#[^\r\n]*")
 _SEPARATOR = re.compile(rb"(?i)sep=(.)\r?\n")  # as spreadsheets write it
 
@@ -51,6 +52,7 @@ def _sheet(part: Part, wanted: Wanted) -> Sheet:
     given = "," if kind else wanted.delimiter
     if kind is None:
         given = _without_comments(data, decisions) or given
+        _without_preamble(data, given, decisions)
     head = _head(data)
     delimiter = given or sniff(head)
     if kind is None:
@@ -109,6 +111,39 @@ def _without_comments(data: bytearray, decisions: list[Decision]) -> str | None:
             "comments: lines that begin with `#`, as the first one does",
         )
     )
+    return None
+
+
+def _without_preamble(data: bytearray, given: str | None, decisions: list[Decision]) -> None:
+    """Blank the lines above the header that fill fewer cells than it and the rows below it."""
+    head = io.StringIO(bytes(data[: PREAMBLE << 10]).decode(errors="ignore")).readlines()
+    head = head[: min(PREAMBLE + 2, len(head) - (len(data) > PREAMBLE << 10))]
+    for delimiter in given or DELIMITERS:
+        try:
+            rows = list(split(io.StringIO("".join(head)), delimiter))
+        except csv.Error:
+            continue
+        at = _header([cells for _, cells in rows])
+        if at is None:
+            continue
+        end = sum(len(line.encode()) for line in head[: rows[at - 1][0]])
+        data[:end] = b"\n" * bytes(data[:end]).count(b"\n")
+        decisions.append(Decision(
+            f"{at:,} line{'s' * (at > 1)} above the table left out",
+            "the first lines fill fewer cells than the header and the rows below it",
+        ))  # fmt: skip
+        return
+
+
+def _header(records: list[list[str]]) -> int | None:
+    """Return which of the first records is a header below lines that are none, else None."""
+    filled = [max((k + 1 for k, cell in enumerate(r) if cell.strip()), default=0) for r in records]
+    for at in range(1, len(records) - 1):
+        names, first = records[at : at + 2]
+        if max(filled[:at]) < filled[at] == len(names) == len(first) and \
+                {len(record) for record in records[at:]} == {len(names)} and \
+                not any(map(_is_datum, names)) and any(map(_is_datum, first)):  # fmt: skip
+            return at
     return None
 
 

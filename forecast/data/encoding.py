@@ -12,6 +12,8 @@ _SEQUENCE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]{1,3}")  # as UTF-8 writes lette
 _LETTER_RUN = re.compile(rb"[\xb8-\xff]{3,}")  # letters beyond ASCII that make a word by themselves
 _LETTER = re.compile(rb"[\xc0-\xff]")
 _NOT_GREEK = re.compile(r"[ξΰθψζΞΘΨΖ\ufffd]|ς(?=\w)")  # where cp1251 has Russian's commonest
+_MINUS = "\N{MINUS SIGN}".encode()
+_MINUS_SIGN = re.compile(_MINUS + rb"(?=[\d.,])")  # as text programs set it before a number
 LIKELY = 0.15
 
 ASCII = "nothing but ASCII"
@@ -41,6 +43,8 @@ def to_utf8(name: str, data: bytearray, wanted: Wanted) -> tuple[bytearray, Deci
     if nul >= 0:
         raise located(name, "a NUL byte: not a text file, or a damaged one", _line_at(data, nul),
                       hint=f"tr -d '\\000' < {name} > clean.csv")  # fmt: skip
+    if why != ASCII and data.find(_MINUS) >= 0:
+        data[:] = _MINUS_SIGN.sub(b"-", data)
     return data, Decision("" if usual else encoding, f"encoding {encoding}: {why}")
 
 

@@ -23,7 +23,7 @@ PARTS = {
     "day": ("day", "dd", "mday", "dom", "day_of_month"),
     "hour": ("hour", "hr", "hh", "he", "hour_ending", "hour ending", "hourending"),
     "minute": ("minute", "min", "mi"),
-    "clock": ("time", "hour", "time_of_day", "tod"),
+    "clock": ("time", "hour", "time_of_day", "tod", "uhrzeit", "zeit", "heure", "hora", "ora"),
 }
 CALENDAR = {name for names in PARTS.values() for name in names} | {
     "weekday", "week", "day_of_week", "dayofweek", "dow", "quarter", "season", "date",

@@ -259,7 +259,7 @@ def _of_text(reader: Reader, column: Any, means: str, asked: str | None) -> Mome
     place = reader.layout.time
     texts, codes = arrow.categories(column)
     distinct = pc.utf8_trim_whitespace(arrow.texts(texts))
-    distinct = pc.if_else(pc.is_in(distinct, pa.array(MISSING)), "", distinct)
+    distinct = pc.if_else(pc.is_in(distinct, pa.array(list(MISSING))), "", distinct)
     try:
         if means in ("integer", *EPOCHS):
             return _counted(stamps.integers(distinct)[codes], means, asked)

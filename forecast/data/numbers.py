@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from forecast.data import arrow
 from forecast.data.wanted import Decision
 
-MISSING = ("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "null", "NULL", "None", "-")
+MISSING = frozenset(("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL",
+                     "None", "-", "--", ".", "..", "?"))  # fmt: skip
 _SPACES = "\u0020\u00a0\u202f\u2009'\u2019"  # marks between thousands that are no separator else
 _GROUP = f"[{_SPACES}]"
 
@@ -92,7 +93,7 @@ def convert(
     import pyarrow.compute as pc
 
     cells = [pc.utf8_trim_whitespace(column) for column in columns]
-    gone = pa.array(MISSING)
+    gone = pa.array(list(MISSING))
     cells = [pc.if_else(pc.is_in(c, gone), pa.scalar(None, pa.string()), c) for c in cells]
     if decimal:
         style, why = Style(decimal), "asked for"

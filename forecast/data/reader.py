@@ -94,5 +94,5 @@ class Reader:
                 raise self.sheet.located(
                     f"{len(cells)} cells, where {expected} columns are expected",
                     line,
-                    hint="quote cells that hold the delimiter, or complete the line",
+                    hint="quote cells that hold the delimiter, complete the line, or leave it out",
                 )
