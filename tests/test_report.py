@@ -258,6 +258,17 @@ def test_csv_rows_are_the_scores():
     assert "\r" not in data.to_csv(b)
 
 
+def test_a_difference_that_is_written_as_none_has_no_sign():
+    found = stock()
+    run = found.runs["naive"]
+    near = replace(run, name="esn", quantiles=run.quantiles + 1e-7)
+    b = stock(runs={"esn": near, "naive": run})
+    for text in (" ".join(leaderboard.summary(b)), html.page([("x", b)])):
+        assert "\N{MINUS SIGN}0.00 " not in text
+        assert "comparisons" not in text
+    assert "esn, errs as much." in " ".join(leaderboard.summary(b))
+
+
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_terminal_table_fits(width):
     text = terminal.leaderboard(benchmark(), width)

@@ -173,7 +173,7 @@ def coverage(benchmark: Benchmark) -> str:
     row, top = 26, 26
     left = min(WIDTH / 2, 32 + LETTER * 1.15 * max(len(s.model) for s in scores))
     low = min(0.5, *(np.floor(s.cover80 * 10) / 10 for s in scores))
-    plot = Plot(left, top, WIDTH - left - 60, row * len(scores), (low, 1.0), (0.0, 1.0))
+    plot = Plot(left, top, WIDTH - left - 66, row * len(scores), (low, 1.0), (0.0, 1.0))
     aim = float(plot.x(0.8))
     shapes = [
         text(aim, top - 10, "80 %", "middle", fill="var(--ink)"),
@@ -189,7 +189,7 @@ def coverage(benchmark: Benchmark) -> str:
             f'stroke-width="3" stroke-opacity=".45"/>'
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{colour}"/>'
         )
-        shapes.append(text(plot.right + 50, y + 4, f"{100 * score.cover80:.1f} %", "end"))
+        shapes.append(text(plot.right + 60, y + 4, f"{100 * score.cover80:.1f} %", "end"))
     marks_ = [ticks.Tick(v / 100, f"{v} %") for v in range(round(100 * low), 101, 10)]
     shapes.append(base_axis(plot, marks_))
     return document(shapes, plot.bottom + 30, "share of truths inside the 80 % interval")

@@ -72,7 +72,7 @@ def _section(number: int, title: str, benchmark: Benchmark, points: int) -> str:
 
 def _verdicts(benchmark: Benchmark) -> str:
     said = [*sentences.verdicts(benchmark), sentences.left(benchmark)]
-    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in said if sentence)
+    items = "".join(f"<li>{escape(_spaced(sentence))}</li>" for sentence in said if sentence)
     return f'<ul class="verdicts">{items}</ul>' if items else ""
 
 
@@ -227,8 +227,10 @@ def _terms(pairs: list[tuple[str, str]]) -> str:
 
 
 def _spaced(words: str) -> str:
-    """Return `words` with no line break before a per-cent sign."""
-    return words.replace(" %", "\N{NO-BREAK SPACE}%")
+    """Return `words` with no line break before a per-cent sign, nor within `p = 0.030`."""
+    for sign in (" %", " = ", " < "):
+        words = words.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
+    return words
 
 
 def _words(value: Any) -> str:

@@ -203,8 +203,9 @@ def _significance(rivals: list[Score]) -> str:
         return "There are too few cutoffs to tell these differences from luck."
     sure = [f"{s.model} (p {_is(s.p)})" for s in tested if s.p < ALPHA]
     who = listed(sure) if sure else "no model"
+    corrected = f", corrected for {len(tested)} comparisons," if len(tested) > 1 else ","
     return (
-        f"By Diebold and Mariano's test over the cutoffs, corrected for {len(tested)} comparisons, "
+        f"By Diebold and Mariano's test over the cutoffs{corrected} "
         f"{who} {'differ' if len(sure) > 1 else 'differs'} from the baseline beyond luck."
     )
 
@@ -241,10 +242,11 @@ def _verdict(rivals: list[Score], prices: bool) -> list[str]:
             said.append(f"Below the baseline too: {listed(gains)}.")
     elif rivals:
         what = "the last price" if prices else "the baseline"
-        side = "less" if rivals[0].skill > 0 else "more"
+        size, side = f"{100 * abs(rivals[0].skill):.2f}", "less" if rivals[0].skill > 0 else "more"
+        errs = "as much" if size == "0.00" else f"{size} % {side}"
         said.append(
             f"No model is clearly better than {what}: the best of them, {rivals[0].model}, errs "
-            f"{100 * abs(rivals[0].skill):.2f} % {side}."
+            f"{errs}."
         )
     if level:
         near = listed([s.model for s in level])

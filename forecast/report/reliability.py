@@ -39,7 +39,7 @@ def diagram(benchmark: Benchmark, models: Sequence[str]) -> str:
     known = [np.abs(o) for o in off.values() if np.isfinite(o).any()]
     reach = 1.1 * max([0.05, *(float(np.nanmax(o)) for o in known)])
     left = LEFT + 470
-    wide = Plot(left, used + 30, WIDTH - left - RIGHT, 300, (0.0, 1.0), (-reach, reach))
+    wide = Plot(left, used + 30, WIDTH - left - 2 * RIGHT, 300, (0.0, 1.0), (-reach, reach))
     steps = [ticks.Tick(t.at / 100, f"{t.label} %") for t in ticks.nice(-100 * reach, 100 * reach)]
     shapes += [value_axis(wide, steps, "the same, less the level"), base_axis(wide, SHARES)]
     shapes.append(_straight(wide, (0, 1), (0, 0)))
@@ -96,7 +96,7 @@ def coverage_by_step(benchmark: Benchmark, models: Sequence[str]) -> str:
     plot = Plot(LEFT, used + 30, half, 200, xs, (max(low - 0.02, 0.0), 1.0))
     wide = Plot(2 * LEFT + RIGHT + half, used + 30, half, 200, xs, (0.0, 1.08 * high))
     at = ticks.steps(benchmark.horizon, benchmark.season, 6)
-    shapes = [head, value_axis(plot, SHARES[3:] if low >= 0.6 else SHARES[2:], "in 80 %")]
+    shapes = [head, value_axis(plot, [t for t in SHARES if t.at >= plot.ys[0]], "in 80 %")]
     shapes += [value_axis(wide, ticks.nice(*wide.ys, 4), "mean width of the 80 % interval")]
     shapes += [base_axis(plot, at, "steps ahead"), base_axis(wide, at, "steps ahead")]
     shapes.append(_straight(plot, xs, (0.8, 0.8)))

@@ -39,7 +39,7 @@ def _verdict(score: Score, base: str) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{value:.2f}".replace("-", MINUS)
+    return f"{round(value, 2) + 0.0:.2f}".replace("-", MINUS)  # no minus before 0.00
 
 
 def left(benchmark: Benchmark) -> str:

@@ -68,7 +68,7 @@ a{{color:var(--accent);text-underline-offset:.15em}}
 .scroll{{overflow-x:auto;margin:.4rem 0 .6rem}}
 table{{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums;
  line-height:1.35}}
-th,td{{padding:.42rem .5rem;text-align:right;white-space:nowrap;
+th,td{{padding:.42rem .4rem;text-align:right;white-space:nowrap;
  border-bottom:1px solid var(--grid)}}
 thead th{{color:var(--muted);font-weight:600;border-bottom:1px solid var(--axis)}}
 th:first-child{{text-align:left;padding-left:0;position:sticky;left:0;background:var(--paper)}}
@@ -95,9 +95,9 @@ thead button:hover{{color:var(--accent)}}
 .picker .note{{grid-column:1;grid-row:3;margin:0}}
 [hidden]{{display:none}}
 .best{{font-weight:700;color:var(--accent)}}
-.share{{min-width:6.6rem;
+.share{{min-width:7rem;
  background:linear-gradient(90deg,var(--fill) var(--share),transparent 0) no-repeat
- left center/100% 68%}}
+ left center/calc(100% - 3.8rem) 68%}}
 .tag{{font-weight:400;font-size:.78rem;color:var(--muted);border:1px solid var(--axis);
  border-radius:3px;padding:0 .35em;margin-left:.5em}}
 .dot{{display:inline-block;width:.62em;height:.62em;border-radius:50%;margin-right:.5em}}
