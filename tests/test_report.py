@@ -17,7 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forecast.data.clock import DAY, HOUR, Clock
-from forecast.report import data, figures, html, leaderboard, markdown, svg, terminal, ticks
+from forecast.report import (
+    data,
+    differences,
+    figures,
+    html,
+    leaderboard,
+    markdown,
+    svg,
+    terminal,
+    ticks,
+)
 from forecast.results import LEVELS, Benchmark, ModelRun, Score
 
 ROOT = Path(__file__).parent.parent
@@ -258,6 +268,55 @@ def test_csv_rows_are_the_scores():
     assert "\r" not in data.to_csv(b)
 
 
+def two_sided():
+    """A gru that errs less than the baseline early and on `a`, more late and on `b`."""
+    b = benchmark(("a", "b", "c"), horizon=4, windows=40)
+    sign = np.random.default_rng(1).choice([-1.0, 1.0], len(b.y))
+    late, on = b.step > 2, b.series
+    size = 1.0 + np.where(late, 1.0, -0.3) + np.array([-0.6, 0.6, 0.0])[on] - 0.35
+    size *= 1 + 0.1 * np.random.default_rng(2).standard_normal(len(b.y))
+    gru = replace(b.runs["gru"], mean=b.y, quantiles=(b.y + sign * size)[:, None] + 0 * SPREAD)
+    return benchmark(b.ids, 4, 40, runs=b.runs | {"gru": gru}, baseline="snaive-week")
+
+
+def test_the_report_says_at_which_steps_and_on_which_series_models_differ():
+    b = two_sided()
+    found = json.loads(data.to_json(b))
+    tests = found["beside_baseline"]["gru"]
+    steps, series = b.compare_steps("gru", b.baseline), b.compare_series("gru", b.baseline)
+    for key, told in (("by_step", steps), ("by_series", series)):
+        for part, values in zip(("difference", "p"), told, strict=True):
+            assert tests[key][part] == pytest.approx(values, rel=1e-8)
+    assert differences.sides(*steps).tolist() == [-1, -1, 1, 1]
+    assert differences.sides(*series).tolist() == [-1, 1, 0]
+    assert found["data"]["ids"] == ["a", "b", "c"]
+    assert b.baseline not in found["beside_baseline"]
+    page = html.page([("x", b)])
+    row = re.search(r'<th scope="row">gru</th>(.*?)</tr>', page.split("by series</h3>")[1])[1]
+    assert re.findall("<td>(.*?)</td>", row) == ["1", "1", "1", "a", "b"]
+    drawn = differences.by_step(b, {"gru": steps})
+    bars = [re.findall(r"M[\d.]+ ([\d.]+)V([\d.]+)", path) for path in
+            re.findall(r'<path d="([^"]*)" fill="var\(--(?:green|orange)\)"', drawn)]  # fmt: skip
+    assert [[float(end) < float(middle) for middle, end in each] for each in bars] == [
+        [True, True], [False, False],
+    ]  # fmt: skip
+
+
+def test_one_line_says_where_the_best_model_differs():
+    b = two_sided()
+    other = benchmark(b.ids, 4, 40, runs={n: b.runs[n] for n in ("gru", "snaive-week")},
+                      baseline="snaive-week")  # fmt: skip
+    said = differences.sentence(other)
+    assert said == (
+        "Taken apart, gru is better than snaive-week beyond luck at 2 of 4 steps ahead, worse at 2 "
+        "and on 1 of 3 series, worse on 1."
+    )
+    for text in (terminal.leaderboard(other), markdown.leaderboard(other).replace("\\", ""),
+                 html.page([("x", other)])):  # fmt: skip
+        assert said in " ".join(text.split())
+    assert said in json.loads(data.to_json(other))["said"]
+
+
 def test_a_difference_that_is_written_as_none_has_no_sign():
     found = stock()
     run = found.runs["naive"]
@@ -267,6 +326,23 @@ def test_a_difference_that_is_written_as_none_has_no_sign():
         assert "\N{MINUS SIGN}0.00 " not in text
         assert "comparisons" not in text
     assert "esn, errs as much." in " ".join(leaderboard.summary(b))
+
+
+@pytest.mark.parametrize("b", [benchmark(windows=4), benchmark(horizon=1, windows=20)])
+def test_nothing_is_said_where_nothing_can_be_told(b):
+    assert differences.sentence(b) == ""
+    assert "<h3>Against" not in html.page([("x", b)])
+
+
+def test_very_many_series_are_not_tested_one_by_one():
+    b = benchmark([f"s{i}" for i in range(differences.LISTED + 1)], 1, 8)
+    noisy = b.y[:, None] + np.random.default_rng(4).normal(0, 0.1, len(b.y))[:, None] + 0 * SPREAD
+    b = replace(b, runs=b.runs | {"gru": replace(b.runs["gru"], quantiles=noisy)}, baseline="")
+    found = json.loads(data.to_json(b))
+    assert "ids" not in found["data"]
+    assert "by_series" not in found["beside_baseline"]["gru"]
+    assert not any("Taken apart" in said for said in found["said"])
+    assert "by series" not in html.page([("x", b)])
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

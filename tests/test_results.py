@@ -218,3 +218,67 @@ def test_a_clear_difference_from_the_baseline_has_a_small_p_by_holm():
 
 def test_few_cutoffs_have_no_p():
     assert all(math.isnan(score.p) for score in benchmark(windows=6).scores())
+
+
+def hac_p(d, overlap):
+    """Diebold and Mariano's p of differences by cutoff, through statsmodels' HAC t-value."""
+    from scipy.stats import t
+    from statsmodels.api import OLS
+
+    n = len(d)
+    lags = max(overlap - 1, int(4 * (n / 100) ** (2 / 9)))
+    fit = OLS(d, np.ones(n)).fit(cov_type="HAC", cov_kwds={"maxlags": lags})
+    short = (n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n
+    return 2 * t.sf(abs(fit.tvalues[0]) * np.sqrt(short), n - 1)
+
+
+def errors_in_pandas(b, name):
+    kept = np.isfinite(b.y)
+    error = np.abs(b.y - b.runs[name].quantiles[:, LEVELS.index(0.5)])
+    columns = {"uid": b.series, "cutoff": b.cutoff, "step": b.step, "error": error,
+               "scaled": error / b.mae_scale[b.series]}  # fmt: skip
+    return pd.DataFrame(columns)[kept]
+
+
+def lapping(horizon=12, stride=5, windows=40, **changes):
+    """Windows that share steps: a cutoff every `stride` steps, fewer than are forecast."""
+    cutoff = np.tile(np.repeat(np.arange(windows) * stride, horizon), 4) * HOUR
+    made = benchmark(windows=windows, horizon=horizon, stride=stride, cutoff=cutoff, **changes)
+    return replace(made, ds=cutoff + made.step * HOUR, baseline="")
+
+
+def test_a_comparison_by_step_ahead_is_statsmodels():
+    b = lapping()
+    b.y[np.random.default_rng(3).random(len(b.y)) < 0.1] = np.nan
+    b = replace(b, baseline="")
+    ours, theirs = (errors_in_pandas(b, n).pivot_table("scaled", "cutoff", "step", aggfunc="mean")
+                    for n in ("naive", "snaive"))  # fmt: skip
+    difference, p = b.compare_steps("naive", "snaive")
+    d = ours - theirs
+    np.testing.assert_allclose(difference, d.mean(), rtol=1e-12)
+    expected = [hac_p(d[h].to_numpy(), math.ceil(h / 5)) for h in range(1, 13)]
+    np.testing.assert_allclose(p, expected, rtol=1e-9)
+
+
+def test_a_comparison_by_series_is_statsmodels_with_holm():
+    from statsmodels.stats.multitest import multipletests
+
+    b = lapping()
+    ours, theirs = (errors_in_pandas(b, n).pivot_table("error", "cutoff", "uid", aggfunc="mean")
+                    for n in ("naive", "snaive"))  # fmt: skip
+    difference, p = b.compare_series("naive", "snaive")
+    d = ours - theirs
+    np.testing.assert_allclose(difference, d.mean(), rtol=1e-12)
+    raw = [hac_p(d[i].to_numpy(), 3) for i in range(4)]
+    np.testing.assert_allclose(p, multipletests(raw, method="holm")[1], rtol=1e-9)
+
+
+def test_comparisons_of_few_cutoffs_and_of_what_failed_tell_nothing():
+    b = benchmark(windows=6)
+    for found in (b.compare_steps("gru", "snaive"), b.compare_series("gru", "snaive")):
+        assert np.isfinite(found[0]).all()
+        assert np.isnan(found[1]).all()
+    b.runs["gru"].failed = "did not converge"
+    b = replace(b, baseline="")
+    assert np.isnan(b.compare_steps("gru", "snaive")[1]).all()
+    assert np.isnan(b.compare_series("gru", "snaive")[1]).all()

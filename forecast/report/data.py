@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.report import probes, sentences
+from forecast.report import differences, probes, sentences
 from forecast.results import Benchmark, Score, calibration
 from forecast.verdict import judge
 
@@ -47,7 +47,8 @@ def document(benchmark: Benchmark) -> dict[str, Any]:
         "by_weekday": _curves(benchmark.by_weekday, scored),
         "calibration": {name: _calibration(benchmark, name) for name in scored},
         "pairs": _pairs(benchmark, scored),
-        "said": [*sentences.verdicts(benchmark), *filter(None, [sentences.left(benchmark)])],
+        "beside_baseline": differences.plain(benchmark),
+        "said": _said(benchmark),
         "configs": {name: run.config for name, run in runs.items()},
         "notes": {name: list(run.notes) for name, run in runs.items() if run.notes},
         "failed": {name: run.failed for name, run in runs.items() if run.failed is not None},
@@ -59,6 +60,11 @@ def document(benchmark: Benchmark) -> dict[str, Any]:
         found["verdict"] = asdict(verdict)
     plain: dict[str, Any] = _plain(found)
     return plain
+
+
+def _said(benchmark: Benchmark) -> list[str]:
+    others = [differences.sentence(benchmark), sentences.left(benchmark)]
+    return [*sentences.verdicts(benchmark), *filter(None, others)]
 
 
 def _curves(by: Callable[[str], Floats], names: list[str]) -> dict[str, Floats]:
@@ -112,9 +118,11 @@ def _task(benchmark: Benchmark) -> dict[str, Any]:
 def _data(benchmark: Benchmark) -> dict[str, Any]:
     ends = np.array([benchmark.cutoff.min(), benchmark.cutoff.max()])
     first, last = benchmark.clock.write(ends)
+    few = len(benchmark.ids) <= differences.LISTED
     return {
         "name": benchmark.name,
         "series": len(benchmark.ids),
+        **({"ids": list(benchmark.ids)} if few else {}),
         "frequency": benchmark.clock.label,
         "first_cutoff": first,
         "last_cutoff": last,

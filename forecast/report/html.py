@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from forecast.report import errors, figures, probes, reliability, sentences, table, verdict
+from forecast.report import (
+    differences,
+    errors,
+    figures,
+    probes,
+    reliability,
+    sentences,
+    table,
+    verdict,
+)
 from forecast.report.leaderboard import columns, costs, notes, summary
 from forecast.report.script import SCRIPT
 from forecast.report.style import sheet
@@ -57,6 +66,7 @@ def _section(number: int, title: str, benchmark: Benchmark, points: int) -> str:
         *verdict.html(benchmark),
         *_shown(number, benchmark, points),
         *_errors(benchmark),
+        *differences.html(benchmark, figures.contenders(benchmark, PANELS)),
         *_calibration(benchmark),
         *_pairs(benchmark),
         *probes.html(benchmark),
@@ -71,7 +81,8 @@ def _section(number: int, title: str, benchmark: Benchmark, points: int) -> str:
 
 
 def _verdicts(benchmark: Benchmark) -> str:
-    said = [*sentences.verdicts(benchmark), sentences.left(benchmark)]
+    said = [*sentences.verdicts(benchmark), differences.sentence(benchmark),
+            sentences.left(benchmark)]  # fmt: skip
     items = "".join(f"<li>{escape(_spaced(sentence))}</li>" for sentence in said if sentence)
     return f'<ul class="verdicts">{items}</ul>' if items else ""
 

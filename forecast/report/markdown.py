@@ -1,6 +1,6 @@
 """The leaderboard as a Markdown table."""
 
-from forecast.report import probes, verdict
+from forecast.report import differences, probes, verdict
 from forecast.report.leaderboard import best, cell, columns, costs, notes
 from forecast.results import Benchmark
 
@@ -18,7 +18,8 @@ def leaderboard(benchmark: Benchmark) -> str:
             for c, text in zip(shown, cells, strict=True)
         ]
         lines.append(_row([_plain(score.model) + mark, *cells]))
-    said = [f"- {_plain(note)}" for note in notes(benchmark)]
+    told = [*notes(benchmark), differences.sentence(benchmark)]
+    said = [f"- {_plain(note)}" for note in told if note]
     prices = verdict.markdown(benchmark)
     said += probes.markdown(benchmark, lambda cells: _row([_plain(cell) for cell in cells]))
     return "\n".join([*lines, *([""] if said else []), *said]) + "\n" + (prices and f"\n{prices}")

@@ -1,6 +1,6 @@
 """The leaderboard as lines of text that fit a terminal."""
 
-from forecast.report import probes
+from forecast.report import differences, probes
 from forecast.report.leaderboard import MINUS, PLUS_MINUS, Column, best, cell, columns, costs, notes
 from forecast.results import Benchmark, Score
 
@@ -70,5 +70,5 @@ def plain(text: str) -> str:
 def _wrapped(benchmark: Benchmark, width: int | None) -> list[str]:
     import textwrap
 
-    said = map(plain, notes(benchmark))
+    said = map(plain, filter(None, [*notes(benchmark), differences.sentence(benchmark)]))
     return [line for note in said for line in textwrap.wrap(note, width or 100)]

@@ -92,13 +92,21 @@ class Benchmark(Forecasts):
         pairs = zip(others, found, p, strict=True)
         return [name for name, verdict, v in pairs if v < alpha and verdict.difference < 0]
 
-    def compare_steps(self, name: str, other: str) -> list[Verdict]:
-        """Test the same at every step ahead (H,), where no two windows share a step."""
-        ours, theirs = self.paths(name), self.paths(other)
-        return [diebold_mariano(a, b) for a, b in zip(ours.T, theirs.T, strict=True)]
+    def compare_steps(self, name: str, other: str) -> tuple[Floats, Floats]:
+        """Test the same at every step ahead; return differences (H,) and p-values (H,).
+
+        Each step counts by itself: p is not corrected, and only as many windows in a row share a
+        step as begin within h steps.
+        """
+        pairs = zip(self.paths(name).T, self.paths(other).T, strict=True)
+        found = [diebold_mariano(*pair, -(-h // self.stride)) for h, pair in enumerate(pairs, 1)]
+        return np.array([v.difference for v in found]), np.array([v.p for v in found])
 
     def compare_series(self, name: str, other: str) -> tuple[Floats, Floats]:
-        """Test the same for every series; return differences (N,) and p-values (N,) by Holm."""
+        """Test the same for every series; return differences (N,) and p-values (N,) by Holm.
+
+        Differences are of mean absolute errors, in units of the series.
+        """
         pairs = zip(self.window_losses(name), self.window_losses(other), strict=True)
         found = [diebold_mariano(a, b, self.overlap) for a, b in pairs]
         return np.array([v.difference for v in found]), holm(np.array([v.p for v in found]))
