@@ -6,7 +6,6 @@ R rows (series, cutoff, step ahead) whose timestamp exists.
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,18 +38,16 @@ def run(
     *,
     options: dict[str, Any] | None = None,
     resources: Run | None = None,
-    name: str = "data",
-    folder: Path | None = None,
     baselines: bool = True,
     probes: Iterable[str] = (),
 ) -> Benchmark:
     """Backtest `models` on `panel`, and the baselines unless they are not wanted.
 
     `options` go to `fitting.fit` (transform, seed, settings per model under "settings"). A model
-    that fails is marked as failed, the others go on. In `folder` forecasts are kept as they come,
-    and a run that was ended goes on. `probes` look into the fit at the first cutoff: `importance`
-    of its inputs, `in_sample` forecasts. Raises DataError when not one window fits, UsageError when
-    `folder` holds another run.
+    that fails is marked as failed, the others go on. In the folder of `resources` forecasts are
+    kept as they come, and a run that was ended goes on. `probes` look into the fit at the first
+    cutoff: `importance` of its inputs, `in_sample` forecasts. Raises DataError when not one window
+    fits, UsageError when the folder holds another run.
     """
     options, resources = dict(options or {}), resources or Run()
     plan = plan_windows(panel, task)
@@ -60,7 +57,7 @@ def run(
     facts = _facts(panel, task, options)
     about = {**facts, "options": options, "device": resources.device, "clock": asdict(panel.clock)}
     chosen = {name: PROBES[name] for name in probes}
-    storage = runfolder.opened(folder, about | ({"probes": [*chosen]} if chosen else {}))
+    storage = runfolder.opened(resources.folder, about | ({"probes": [*chosen]} if chosen else {}))
     rows = _rows(panel, plan, storage)
     season = 1 if prices or not panel.clock.seasons else panel.clock.seasons[0]
     mae, mse = _naive_errors(panel, plan.counts[0], season)
@@ -72,7 +69,7 @@ def run(
     return Benchmark(
         ids=panel.ids,
         clock=panel.clock,
-        name=name,
+        name="data",
         horizon=task.horizon,
         windows=len(plan.counts),
         stride=task.step,

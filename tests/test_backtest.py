@@ -15,6 +15,7 @@ from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.panel import assemble
 from forecast.errors import DataError, UsageError
 from forecast.results import LEVELS, Task
+from forecast.training.run import Run
 
 HOURLY = Clock("fixed", step=HOUR, seasons=(4, 8))
 HALF = LEVELS.index(0.5)
@@ -93,8 +94,6 @@ def test_refit_fits_again_on_all_rows_so_far():
 
     def watch(stage, done, note):
         counts.append(stage)
-
-    from forecast.training.run import Run
 
     whole = Run(progress=watch)
     found = backtest.run(data, Task(4, windows=4, stride=2, refit=2), ["drift"], resources=whole)
@@ -244,8 +243,8 @@ def watch(stage, done, note):
     left -= stage.endswith("windows")
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-backtest.run(panel(), TASK, ["esn"], options=OPTIONS, resources=Run(progress=watch),
-             folder=Path(sys.argv[1]))
+backtest.run(panel(), TASK, ["esn"], options=OPTIONS,
+             resources=Run(progress=watch, folder=Path(sys.argv[1])))
 """
 SHARED = """
 import numpy as np
@@ -289,24 +288,24 @@ def test_a_run_killed_twice_ends_with_the_same_bytes(tmp_path, monkeypatch):
 
 def test_a_folder_of_another_run_is_refused(tmp_path):
     task = Task(4, windows=2)
-    first = backtest.run(panel(), task, ["naive"], folder=tmp_path / "run")
-    again = backtest.run(panel(), task, ["naive"], folder=tmp_path / "run")
+    first = backtest.run(panel(), task, ["naive"], resources=Run(folder=tmp_path / "run"))
+    again = backtest.run(panel(), task, ["naive"], resources=Run(folder=tmp_path / "run"))
     np.testing.assert_array_equal(first.runs["naive"].mean, again.runs["naive"].mean)
     assert first.score("naive").fit_seconds == again.score("naive").fit_seconds
     with pytest.raises(UsageError, match="task: windows is 2 there, 3 here"):
-        backtest.run(panel(), Task(4, windows=3), ["naive"], folder=tmp_path / "run")
+        backtest.run(panel(), Task(4, windows=3), ["naive"], resources=Run(folder=tmp_path / "run"))
     with pytest.raises(UsageError, match="fingerprint"):
-        backtest.run(panel((60, 61)), task, ["naive"], folder=tmp_path / "run")
+        backtest.run(panel((60, 61)), task, ["naive"], resources=Run(folder=tmp_path / "run"))
     sheet = tmp_path / "run" / "run.json"
     held = json.loads(sheet.read_text())
     held["versions"]["numpy"] = "1.0"
     sheet.write_text(json.dumps(held))
     with pytest.raises(UsageError, match=r"versions: numpy is 1.0 there"):
-        backtest.run(panel(), task, ["naive"], folder=tmp_path / "run")
+        backtest.run(panel(), task, ["naive"], resources=Run(folder=tmp_path / "run"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
-        backtest.run(panel(), task, ["naive"], folder=tmp_path / "other")
+        backtest.run(panel(), task, ["naive"], resources=Run(folder=tmp_path / "other"))
 
 
 def test_many_rows_go_through_files_and_give_the_same(monkeypatch):

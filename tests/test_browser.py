@@ -132,7 +132,7 @@ def pages(tmp_path_factory):
     for name, panel, task in (("load", load, Task(24, windows=10)),
                               ("stock", prices, Task(1, windows=30))):  # fmt: skip
         looks = ["importance", "in_sample"]
-        found = backtest.run(panel, task, ["snaive"], name=name, probes=looks)
+        found = backtest.run(panel, task, ["snaive"], probes=looks)
         (folder / f"{name}.html").write_text(html.page([(name, found)]))
     return folder
 

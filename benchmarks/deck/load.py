@@ -37,7 +37,8 @@ def main() -> None:
     for name, part in {"zone 1": panel.select([0]), "system": system(panel)}.items():
         for ahead, task in TASKS.items():
             found = backtest.run(part, replace(task, first_cutoff=first),
-                                 options.models.split(","), name=f"{name}, {ahead}")  # fmt: skip
+                                 options.models.split(","))  # fmt: skip
+            found.name = f"{name}, {ahead}"
             found.facts |= {"command": "python benchmarks/deck/load.py DATA_FOLDER",
                             "commit": provenance.commit()}  # fmt: skip
             path = RESULTS / f"deck-load-{name.replace(' ', '')}-{ahead}.json"

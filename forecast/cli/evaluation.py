@@ -146,16 +146,13 @@ def run(
     ours = rival is not None and (not peers or rival in FAMILIES)
     names = [*work.names, settings.pick(str(rival)).name] if ours else work.names
     with talk.progress() as progress:
-        found = backtest.run(
-            work.panel,
-            work.task,
-            names,
-            options=work.options,
-            resources=Run(device=resolve(work.device), progress=progress, tell=talk.say),
-            name=work.wanted.name,
-            folder=folder,
-            probes=probes,
+        resources = Run(
+            device=resolve(work.device), progress=progress, tell=talk.say, folder=folder
         )
+        found = backtest.run(
+            work.panel, work.task, names, options=work.options, resources=resources, probes=probes
+        )
+    found.name = work.wanted.name
     return joined(found, peers) if peers else found
 
 

@@ -1,4 +1,4 @@
-"""What a fit may use and whom it tells: device, checkpoint file, progress."""
+"""What a fit may use and whom it tells: device, files to go on from, progress."""
 
 import os
 from collections.abc import Callable
@@ -39,6 +39,7 @@ class Run:
     minutes: float | None = None  # what their training may take, instead of counted work
     keep: bool = False  # whether a person who ends the training gets the best so far
     tell: Tell = untold  # what was decided: a sentence each
+    folder: Path | None = None  # where a backtest keeps what it has done, to go on from there
 
 
 def memory() -> float:
