@@ -297,17 +297,31 @@ def peers() -> Iterator[str]:
         return
     yield "## Other tools on the same windows\n"
     yield (
-        "`benchmarks/peers/run.py`, each alone in a process of its own environment, one thread; "
-        "their scores stand in the tables of the tasks.\n"
+        "`benchmarks/peers/run.py`, each alone in a process of its own environment, on one thread of "
+        "a shared machine: seconds are those that passed, and for how many of them a processor was "
+        "busy. Scores are by that script. Peers whose forecasts are small enough for the repository "
+        "stand in the table of their task too, with tests against each of ours.\n"
     )
-    lines = ["| Task | Model | How | Seconds | Memory, MiB | Versions | Commit |",
-             "|:--|:--|:--|--:|--:|:--|:--|"]  # fmt: skip
+    lines = ["| Task | Model | How | MASE | WQL | In 80 % | Best of ours | Seconds | Busy "
+             "| Memory, MiB | Versions | Commit |",
+             "|:--|:--|:--|--:|--:|--:|:--|--:|--:|--:|:--|:--|"]  # fmt: skip
     for row in rows:
         versions = ", ".join(f"{k} {v}" for k, v in row["versions"].items() if k not in USUAL)
-        lines.append(f"| {row['task']} | {row['model']} | {row['about']} | {row['seconds']:.0f} | "
+        scores = row.get("scores", {})
+        told = [number(key, scores.get(key)) for key in ("mase", "wql", "cover80")]
+        busy = f"{row['processor_seconds']:.0f}" if "processor_seconds" in row else "-"
+        lines.append(f"| {row['task']} | {row['model']} | {row['about']} | {' | '.join(told)} | "
+                     f"{ours(row['task'])} | {row['seconds']:.0f} | {busy} | "
                      f"{row['megabytes']} | {versions} | {row['commit']} |")  # fmt: skip
     yield "\n".join(lines) + "\n"
     yield f"<sub>{rows[0]['hardware']}, seed 0</sub>\n"
+
+
+def ours(name: str) -> str:
+    """Return the best model of ours on a task, with its MASE."""
+    found = record(name) or {"scores": []}
+    known = [s for s in found["scores"] if s["device"] != "elsewhere" and s["mase"] is not None]
+    return f"{known[0]['model']} {number('mase', known[0]['mase'])}" if known else "-"
 
 
 USUAL = ("python", "numpy", "pandas", "torch")

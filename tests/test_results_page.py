@@ -68,3 +68,25 @@ def test_a_table_says_where_it_is_from_and_who_beats_a_peer(results, tmp_path, m
     assert "| esn | MSTL | worse | 0.020 |" in page
     assert "`forecast benchmark t.toml --record`; commit abc; seed 3, 2 seeds; two cores" in page
     assert "| MSTL | 0.600 |" in page  # all tasks together: its error beside the baseline's
+
+
+def test_gefcoms_own_score_and_the_peers_stand_beside_what_they_are_measured_by(
+    results, tmp_path, monkeypatch
+):
+    own = {"all": 90000, "backcast": 60000, "forecast week": 112500, "seconds": 61.2,
+           "command": "python benchmarks/gefcom2012.py DATA_FOLDER", "commit": "abc"}  # fmt: skip
+    (tmp_path / "gefcom2012-wrmse.json").write_text(json.dumps(own))
+    made = record(score("MSTL", 0.1, 0.8, "elsewhere"), score("gru", 0.2, 0.6))
+    (tmp_path / "taylor.json").write_text(json.dumps(made))
+    row = {"task": "taylor", "model": "LightGBM", "about": "lags", "seconds": 90.4,
+           "processor_seconds": 40.2, "megabytes": 200, "versions": {"lightgbm": "4.7.0"},
+           "hardware": "two cores", "commit": "abc",
+           "scores": {"mase": 0.25, "wql": 0.013, "cover80": 0.81}}  # fmt: skip
+    (tmp_path / "peers.jsonl").write_text(json.dumps(row) + "\n")
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    results.main()
+    page = results.PAGE.read_text()
+    assert "| forecast, `linear` on days | 90,000 | 60,000 | 112,500 | 61.2 |" in page
+    assert "| organisers' benchmark | 100,385 | 69,557 | 123,758 | - |" in page
+    told = "| 0.250 | 0.01300 | 81.0 % | gru 0.200 | 90 | 40 | 200 | lightgbm 4.7.0 | abc |"
+    assert f"| taylor | LightGBM | lags {told}" in page

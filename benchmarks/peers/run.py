@@ -5,7 +5,8 @@
     forecast benchmark benchmarks/tasks/taylor.toml --peers benchmarks/peers/taylor-MSTL.csv.gz
 
 Each peer runs alone, in a process of its own. Its forecasts go to a file beside this one, written
-as `forecast benchmark --forecasts` writes them; what it cost goes to `benchmarks/results`.
+as `forecast benchmark --forecasts` writes them; what it cost and scored goes to
+`benchmarks/results`. Files of more than half a megabyte are not kept in the repository.
 """
 
 import argparse
@@ -96,9 +97,9 @@ def main() -> None:
     parser.add_argument("--commit", default="", help="of the checkout, to be filed with the cost")
     options = parser.parse_args()
     task, peer = read(options.task, options.data), import_module(PEERS[options.peer])
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     found, about = peer.run(options.peer, task.filled())
-    seconds = time.perf_counter() - began
+    seconds, busy = time.perf_counter() - began, time.process_time() - busy
     written = shaped(found.assign(model=options.peer), task)
     name = f"{options.task.stem}-{options.peer}"
     written.to_csv(HERE / f"{name}.csv.gz", index=False, float_format="%.6g", lineterminator="\n",
@@ -106,10 +107,11 @@ def main() -> None:
     packages = {n: version(n) for n in (*peer.PACKAGES, "numpy", "pandas")}
     row = {
         "task": options.task.stem, "model": options.peer, "about": about,
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 1), "processor_seconds": round(busy, 1),
         "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "threads": int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)),
         "hardware": hardware(), "versions": {"python": python_version(), **packages},
+        "scores": scores(written, task),
         "commit": options.commit, "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
     kept = [
@@ -130,6 +132,26 @@ def shaped(found: pd.DataFrame, task: Task) -> pd.DataFrame:
     for name in ("cutoff", "ds"):
         out[name] = out[name].dt.strftime("%Y-%m-%dT%H:%M:%S") + task.mark
     return out
+
+
+def scores(found: pd.DataFrame, task: Task) -> dict[str, float]:
+    """Return MASE, WQL over nine deciles and the coverage of the 80 % interval, as defined there.
+
+    `found` as it is filed; rows without a truth do not count.
+    """
+    known = found.dropna(subset=["y"])
+    y = known["y"]
+    past = task.before(task.cutoffs[0]).set_index("unique_id")["y"]
+    naive = past.groupby("unique_id").diff(task.seasons[0]).abs().groupby("unique_id").mean()
+    error = (y - known["0.5"]).abs().groupby(known["unique_id"]).mean()
+    deciles = [p for p in LEVELS if round(10 * p, 6) in range(1, 10)]
+    off = {p: y - known[f"{p:g}"] for p in deciles}
+    loss = sum(2 * (p * d).where(d >= 0, (p - 1) * d).sum() for p, d in off.items())
+    return {
+        "mase": round(float((error / naive).mean()), 4),
+        "wql": round(float(loss / len(deciles) / y.abs().sum()), 5),
+        "cover80": round(float(((off[0.1] >= 0) & (off[0.9] <= 0)).mean()), 3),
+    }
 
 
 def hardware() -> str:
