@@ -297,10 +297,10 @@ def peers() -> Iterator[str]:
         return
     yield "## Other tools on the same windows\n"
     yield (
-        "`benchmarks/peers/run.py`, each alone in a process of its own environment, on one thread of "
-        "a shared machine: seconds are those that passed, and for how many of them a processor was "
-        "busy. Scores are by that script. Peers whose forecasts are small enough for the repository "
-        "stand in the table of their task too, with tests against each of ours.\n"
+        "`benchmarks/peers/run.py`, each alone in a process of its own environment, on one thread "
+        "of a shared machine: seconds are those that passed, and for how many of them a processor "
+        "was busy. Scores are by that script. Peers whose forecasts are small enough for the "
+        "repository stand in the table of their task too, with tests against each of ours.\n"
     )
     lines = ["| Task | Model | How | MASE | WQL | In 80 % | Best of ours | Seconds | Busy "
              "| Memory, MiB | Versions | Commit |",
