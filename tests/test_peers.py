@@ -1,7 +1,10 @@
 """Forecasts made elsewhere on the leaderboard: both forms of table, holes, other data, the gate."""
 
+import importlib.util
 import io
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,7 @@ import pytest
 
 from forecast import cli
 
+ROOT = Path(__file__).parent.parent
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 TASK = ["--models", "linear", "--horizon", "6", "--windows", "12", "--season", "24"]
 
@@ -191,3 +195,29 @@ def test_a_zoned_clock_reads_both_kinds_of_stamps(folder, tmp_path, capsys, monk
     assert found.loc["local", "mae"] == pytest.approx(found.loc["drift", "mae"])
     assert found.loc["utc", "mae"] == pytest.approx(found.loc["drift", "mae"])
     assert (found["missing"] == 0).all()
+
+
+def test_the_script_that_runs_peers_scores_as_a_benchmark_does(folder, ours, capsys):
+    spec = importlib.util.spec_from_file_location("peers_run", ROOT / "benchmarks/peers/run.py")
+    script = importlib.util.module_from_spec(spec)
+    sys.modules["peers_run"] = script  # dataclasses look there
+    spec.loader.exec_module(script)
+    first = pd.read_csv("wave.csv")["ds"][299 - 12 * 6]
+    text = f'horizon = 6\nwindows = 12\nfirst_cutoff = "{first}"\n[data]\nfile = "wave.csv"\n'
+    (folder / "wave.toml").write_text(text + "season = [24]\n")
+    task = script.read(folder / "wave.toml", folder)
+    assert [str(t) for t in task.cutoffs.strftime("%Y-%m-%dT%H:%M:%S")] == sorted({*ours["cutoff"]})
+    theirs = ours.assign(cutoff=pd.to_datetime(ours["cutoff"]), ds=pd.to_datetime(ours["ds"]))
+    filed = script.shaped(theirs.drop(columns="y").assign(model="x"), task)
+    assert len(filed) == len(ours)
+    filed.loc[3, "y"] = np.nan  # a row without a truth does not count
+    holes = pd.read_csv("wave.csv", dtype={"unique_id": str})
+    gone = (holes["unique_id"] == filed["unique_id"][3]) & (holes["ds"] == filed["ds"][3])
+    holes.loc[gone, "y"] = np.nan
+    holes.to_csv("holes.csv", index=False)
+    ours.to_csv("same.csv", index=False)
+    assert cli.run(["benchmark", "holes.csv", "--models", "naive", *TASK[2:], "--peers", "same.csv",
+                    "-f", "json", "-o", "holes.json"]) == 0  # fmt: skip
+    told = {s["model"]: s for s in json.loads((folder / "holes.json").read_text())["scores"]}
+    for key, value in script.scores(filed, task).items():
+        assert value == pytest.approx(told["same"][key], abs=2e-3 if key == "cover80" else 1e-4)
