@@ -49,9 +49,9 @@ def gefcom2012(folder: Path) -> tuple[Panel, Task]:
 
 
 def entsoe35(folder: Path) -> tuple[Panel, Task]:
-    """Return 35 countries, and every fifth day of the year before the one that is judged."""
+    """Return 35 countries, and windows over the half-year before the year that is judged."""
     panel = tables.read(folder / "entsoe35.csv.gz", season=(24, 168))
-    return panel, Task(24, windows=72, stride=120, first_cutoff=_time("2016-12-31T23:00:00"))
+    return panel, Task(24, windows=72, stride=60, first_cutoff=_time("2017-07-02T23:00:00"))
 
 
 def m4_hourly(folder: Path) -> tuple[Panel, Task]:
