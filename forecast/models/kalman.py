@@ -104,6 +104,11 @@ class Kalman:
             return self.structure.dynamics(parameters)
         return _dynamics(self.structure, parameters.shape, parameters.tobytes())
 
+    @cached_property
+    def _moves(self) -> bool:
+        """Whether the variance of any series moves."""
+        return bool((self.arrays["decay"] != 1.0).any())
+
     def volatility(self, series: NDArray[np.int64]) -> Volatility:
         """Return how the variances of the series numbered `series` move."""
         return Volatility(*(self._of(name, series) for name in ("decay", "tail", "lean")))
@@ -119,14 +124,15 @@ class Kalman:
         """Carry mean, covariance and variance over rows `z` (N, T)."""
         state = {name: array.copy() for name, array in state.items()}
         dynamics, plan = self.dynamics(state["series"]), design(self.structure)
-        volatility = self.volatility(state["series"])
+        volatility = self.volatility(state["series"]) if self._moves else None
         span = max(BLOCK // max(len(z) * len(plan.base), 1), 1)
         for t in range(0, z.shape[1], span):
             part = slice(t, t + span)
             seen = sight(self.structure, self.setting, phases[:, part])
             out = carry(dynamics, plan, z[:, part], seen, state)
-            shock = out[..., 0] / np.sqrt(out[..., 1])
-            state["variance"] = weigh(state["variance"], shock, volatility)[:, -1]
+            if volatility is not None:
+                shock = out[..., 0] / np.sqrt(out[..., 1])
+                state["variance"] = weigh(state["variance"], shock, volatility)[:, -1]
         return state
 
     def predict(self, state: State, phases: Floats) -> Prediction:

@@ -1,10 +1,15 @@
 """What a structural model sees at the phases of some rows: rows of its table, regressors."""
 
+from functools import lru_cache
+
 import numpy as np
+from numpy.typing import NDArray
 
 from forecast.errors import UsageError
 from forecast.models.base import Floats, Setting
 from forecast.models.structural import Design, Sight, Structure, design
+
+Ints = NDArray[np.int64]
 
 
 def sight(structure: Structure, setting: Setting, phases: Floats) -> Sight:
@@ -12,22 +17,30 @@ def sight(structure: Structure, setting: Setting, phases: Floats) -> Sight:
 
     S' seasons are kept. UsageError for a season that the data do not have.
     """
-    rows = np.empty((*phases.shape[:-1], len(structure.seasons)), np.int64)
-    for i, (length, _) in enumerate(structure.seasons):
-        if length not in setting.seasons:
+    columns, lengths, first = _places(structure, setting.seasons)
+    step = np.floor(phases[..., columns] * lengths + 1e-6).astype(np.int64) % lengths
+    return Sight(first + step, _regressors(structure, setting, phases))
+
+
+@lru_cache(maxsize=64)
+def _places(structure: Structure, seasons: tuple[int, ...]) -> tuple[Ints, Ints, Ints]:
+    """Return the column of the phases, the length and the first row of each season kept (S',)."""
+    for length, _ in structure.seasons:
+        if length not in seasons:
             raise UsageError(
                 f"the data have no season of {length} steps",
-                hint=f"known: {', '.join(map(str, setting.seasons)) or 'none'}; "
+                hint=f"known: {', '.join(map(str, seasons)) or 'none'}; "
                 f"`--season {length}` names another",
             )
-        phase = phases[..., setting.seasons.index(length)]
-        step = np.floor(phase * length + 1e-6).astype(np.int64) % length
-        rows[..., i] = design(structure).first[i] + step
-    return Sight(rows, _regressors(structure, setting, phases))
+    lengths = [length for length, _ in structure.seasons]
+    columns = np.array([seasons.index(length) for length in lengths], np.int64)
+    return columns, np.array(lengths, np.int64), design(structure).first
 
 
 def _regressors(structure: Structure, setting: Setting, phases: Floats) -> Floats:
     """Return (..., R): each known covariate alone and times the day's waves, then the year's."""
+    if not (structure.known or structure.year):
+        return np.zeros((*phases.shape[:-1], 0))
     year = len(setting.seasons)
     parts = [np.zeros((*phases.shape[:-1], 0))]
     if structure.known:

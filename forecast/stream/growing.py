@@ -15,7 +15,8 @@ class Growing:
         self._room = self._size
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._arrays[name][: self._size]
+        array = self._arrays[name]
+        return array if self._size == self._room else array[: self._size]
 
     def part(self, at: Any, copied: bool = False) -> dict[str, NDArray[Any]]:
         """Return the entries `at`, views where it is a slice unless `copied`."""
