@@ -99,7 +99,7 @@ def fault(text: bytes) -> str | None:
     try:
         check(tables.read(text, **asked))
     except UsageError as error:
-        if error.message != "no time zone is called `zone`":
+        if error.message != "no time zone is called `zone`, and no column":
             return f"UsageError: {error}"
     except DataError as error:
         if not error.message.startswith("<bytes>"):

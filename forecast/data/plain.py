@@ -47,6 +47,12 @@ def table(reader: Reader, holds: str) -> dict[int, Column] | None:
     return None if any(column is None for column in out.values()) else out
 
 
+def words(reader: Reader, place: int) -> Any:
+    """Return the texts of one column (R,), which may be in no other use."""
+    cells = _cells(reader)
+    return list(cells[place]) if cells is not None else reader.words(place)
+
+
 def _cells(reader: Reader) -> list[tuple[str, ...]] | None:
     """Return the cells of each column; None where lines differ in width, or cells are quoted."""
     sheet = reader.sheet

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.data import arrow, stamps, zones
+from forecast.data import arrow, plain, stamps, zones
 from forecast.data.cells import Cells
 from forecast.data.clock import DAY, OFFSETS, Times
 from forecast.data.dates import Stamps
@@ -151,7 +151,7 @@ def _shown(written: Stamps, reader: Reader, height: int) -> tuple[Stamps, Zones 
 
 def _offsets(reader: Reader, place: int) -> Zones | None:
     """Return the offset at the end of the timestamp of each record (R,), None without one."""
-    texts, codes = arrow.categories(reader.words(place))
+    texts, codes = arrow.categories(plain.words(reader, place))
     tails = [re.search(OFFSET, text.strip()) for text in texts]
     if not all(tails):
         return None

@@ -110,9 +110,9 @@ def _apart(rows: Rows, own: dict[str, str], clock: Clock | None) -> tuple[Rows, 
     if unknown and rows.stamps.zone is None:
         row = int((rows.codes == unknown[0]).argmax())
         told = clock.told if clock and clock.told != OFFSETS else "zone"
+        name = f"series `{rows.ids[unknown[0]]}`" if rows.ids[unknown[0]] else "rows of all series"
         raise rows.origin.error(
-            f"series `{rows.ids[unknown[0]]}`: nothing tells in which time zone its clock stands",
-            row, "time",
+            f"{name}: nothing tells in which time zone the clock stands", row, "time",
             f"name it in the column `{told}`, or write timestamps with their offset from UTC",
         )  # fmt: skip
     own |= {rows.ids[k]: rows.stamps.zone or "UTC" for k in unknown}
@@ -148,8 +148,9 @@ def _zoned(rows: Rows, zone: Zone) -> tuple[Rows, tuple[str, ...]]:
 
 def _skipped(rows: Rows, row: int, zone: str) -> DataError:
     ahead = zones.written(int(zones.offsets(rows.times[:1], zone)[0]))
+    given = f"{ahead} in the column `{rows.told}`" if rows.told else f"`--timezone {ahead}`"
     return rows.origin.error(
         f"{spoken(rows, row)} does not exist in {zone}: the clock went forward", row, "time",
         "leave its value empty; or, if the clock of the data never changes, give its distance "
-        f"from UTC: `--timezone {ahead}`",
+        f"from UTC: {given}",
     )  # fmt: skip

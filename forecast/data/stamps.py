@@ -216,7 +216,7 @@ def integers(texts: Any) -> Times:
             bad, f"`{cell}` is not a timestamp: the first one is an integer" if cell else
             "no timestamp", "write timestamps as 2013-03-01 or 2013-03-01T17:30:00, all alike",
         )  # fmt: skip
-    whole = pc.cast(pc.replace_substring_regex(texts, r"\..*$", ""), pa.int64())
+    whole = pc.cast(pc.replace_substring_regex(texts, r"^\+|\..*$", ""), pa.int64())
     return arrow.integers(pa.chunked_array([whole]))
 
 

@@ -18,6 +18,7 @@ from forecast.data import (
     exchanges,
     header,
     holidays,
+    plain,
     records,
     zones,
 )
@@ -205,9 +206,9 @@ def _zone(reader: Reader, clock: Clock | None) -> Zone | None:
     if asked is None or (asked not in columns and clock is not None):
         return None
     if asked not in columns:
-        return zones.named(asked)
+        return _named(asked)
     place = columns.index(asked)
-    names, codes = arrow.categories(reader.words(place))
+    names, codes = arrow.categories(plain.words(reader, place))
     found: list[str] = []
     for k, name in enumerate(names):
         try:
@@ -217,6 +218,13 @@ def _zone(reader: Reader, clock: Clock | None) -> Zone | None:
             raise reader.error(error.message, row, place, "name one in every row") from None
     each = Zones.listed(found)
     return each.at(codes) if len(each.names) > 1 or clock is not None else each.names[0]
+
+
+def _named(asked: str) -> str:
+    try:
+        return zones.named(asked)
+    except UsageError as error:
+        raise UsageError(f"{error.message}, and no column", hint=error.hint) from None
 
 
 def _how(parsed: Cells, found: Layout, decisions: Sequence[Decision], wanted: Wanted) -> str:
