@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forecast import backtest, fitting, simulation, store
+from forecast import backtest, fitting, peers, simulation, store
+from forecast.cli.evaluation import columns, time_of
 from forecast.data import check, rewriting, tables, writing
 from forecast.data.clock import OFFSETS
 from forecast.data.wanted import Wanted
@@ -131,6 +133,19 @@ def test_cutoffs_go_along_one_grid_where_zones_differ_by_half_an_hour() -> None:
     assert np.diff(result.cutoffs).tolist() == [6 * 3_600_000_000] * 3
     assert not np.isnan(result.runs["naive"].mean).any()
     assert result.runs["naive"].probes["importance"]["values"]["mean"] > 0
+
+
+def test_forecasts_made_elsewhere_are_read_by_the_clock_of_their_series(tmp_path) -> None:
+    panel = read(frame(("athens", "delhi", "york")), timezone="zone")
+    result = backtest.run(panel, Task(6, 3), ["snaive"], baselines=False)
+    for text in (*columns(result, (0.1, 0.5, 0.9)),):
+        writing.write_windows(text, result.clock, tmp_path / "all.csv")
+    rows = (tmp_path / "all.csv").read_text()
+    assert rows.count("+05:30,") == 2 * 3 * 6
+    (tmp_path / "naive.csv").write_text(re.sub(r"(T\d\d:\d\d)[+-]\d\d:\d\d", r"\1", rows))
+    for name in ("all.csv", "naive.csv"):
+        (run,) = peers.read(tmp_path / name, result)
+        np.testing.assert_allclose(run.mean, result.runs["snaive"].mean, rtol=1e-8)
 
 
 def test_rows_to_come_are_read_by_the_clock_of_their_series() -> None:
@@ -314,8 +329,6 @@ def test_the_command_line_carries_zones_through(forecast, tmp_path) -> None:
 
 
 def test_first_cutoffs_of_a_task_need_an_offset() -> None:
-    from forecast.cli.evaluation import time_of
-
     clock = read(frame(("athens", "oslo")), timezone="zone").clock
     assert time_of("2023-11-01T00:00Z", clock) == 1_698_796_800_000_000
     with pytest.raises(UsageError, match="no zone"):
