@@ -30,6 +30,8 @@ def test_spoilt_tables_are_read_or_refused_by_name(seed: int) -> None:
         b"0\x1f,1,1",
         b"ds,a,a\n2020-01-01,1,2\n",
         b"time,y\n1577836800,0\n+1577840400,1\n",
+        b"id,ds,y\na,2020-01-01T00:00+05:30,1\na,2020-01-01T01:00+25:30,2\n",
+        b"id,ds,y\na,2020-01-01T00:00+05:75,1\na,2020-01-01T01:00+05:75,2\n",
         b"unique_id,zone,ds,y\na,UTC,2020-01-01T00:00,1\na,UTC,2020-01-01T01:00\n",
     ],
 )

@@ -60,7 +60,7 @@ def read(texts: Any, form: Form) -> Read:
     day, fits = _days(got, size)
     clock, right, late = _clock(got, size)
     offset, zoned = _offset(got, size)
-    ok = ok & fits & right
+    ok = ok & fits & right & (offset < DAY)
     alike = ~ok | (zoned == (ok.any() and zoned[ok][0]))
     unit: Unit = "s"
     fraction = max((len(f) for f in _distinct(got, "f")), default=0)
@@ -139,7 +139,7 @@ def _clock(got: dict[str, Any], size: int) -> tuple[Ints, Bools, Bools]:
 
 
 def _offset(got: dict[str, Any], size: int) -> tuple[Ints, Bools]:
-    """Return microseconds ahead of UTC (U,), and where a zone was written."""
+    """Return microseconds ahead of UTC (U,), DAY where none is; and where a zone was written."""
     import pyarrow.compute as pc
 
     if not any(_distinct(got, "z")):
@@ -154,5 +154,7 @@ def _ahead(text: str) -> int:
     digits = re.sub(r"\D", "", text)
     if not digits:
         return 0
-    minutes = int(digits[:2]) * 60 + int(digits[2:] or 0)
-    return (-1 if text[0] == "-" else 1) * minutes * 60 * SECOND
+    hours, minutes = int(digits[:2]), int(digits[2:] or 0)
+    if hours > 23 or minutes > 59:
+        return DAY
+    return (-1 if text[0] == "-" else 1) * (hours * 60 + minutes) * 60 * SECOND
