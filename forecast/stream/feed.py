@@ -239,7 +239,8 @@ class Feed:
             id=wanted.id, time=wanted.time, value=wanted.value, date_format=wanted.date_format,
             decimal=wanted.decimal, timezone=wanted.timezone,
         )  # fmt: skip
-        self.zones |= panel.clock.own
+        if panel.clock is not self.clock:
+            self.zones |= panel.clock.own
         return [
             Reading(name, int(time), float(value), None, beside)
             for i, name in enumerate(panel.ids)
