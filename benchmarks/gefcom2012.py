@@ -17,6 +17,7 @@ import sys
 import time
 from multiprocessing import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -136,12 +137,14 @@ def main() -> None:
     found = with_system(pd.concat(parts))
     if options.output:
         found.to_csv(options.output, index=False, float_format="%.3f")
-    scores = score(found, truth, blind)
+    scores = score(found, truth, (*known, *blind), len(known))
     scores["seconds"] = round(time.perf_counter() - began, 1)
     print(json.dumps(scores))
     about = {"seed": 0, "hardware": provenance.hardware(), "versions": provenance.versions(),
              "commit": provenance.commit(),
              "command": "python benchmarks/gefcom2012.py DATA_FOLDER"}  # fmt: skip
+    if settings:
+        return
     name = "gefcom2012-validation" if options.validate else "gefcom2012-wrmse"
     about["command"] += " --validate" * options.validate
     (RESULTS / f"{name}.json").write_text(json.dumps(scores | about, indent=2) + "\n")
@@ -243,17 +246,34 @@ def with_system(found: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([found, system])
 
 
-def score(found: pd.DataFrame, truth: pd.DataFrame, blind: tuple[str, ...]) -> dict[str, float]:
-    """Return the weighted root mean squared error over all, over known and over blind weeks."""
+def score(
+    found: pd.DataFrame, truth: pd.DataFrame, starts: tuple[str, ...], known: int
+) -> dict[str, Any]:
+    """Return the weighted root mean squared error over all, the first `known` weeks, the others.
+
+    Also that of each week, by its first day.
+    """
     rows = truth.merge(found, "left", ["unique_id", "ds"], validate="one_to_one")
     assert rows["mean"].notna().all(), "a row has no forecast"
     squares = rows["weight"] * (rows["y"] - rows["mean"]) ** 2
-    last = np.zeros(len(rows), bool)
-    for start in map(pd.Timestamp, blind):
-        last |= ((rows["ds"] >= start) & (rows["ds"] < start + WEEK)).to_numpy()
-    parts = {"all": np.ones(len(rows), bool), "backcast": ~last, "forecast week": last}
-    return {name: round(float(np.sqrt(squares[k].sum() / rows["weight"][k].sum())))
-            for name, k in parts.items()}  # fmt: skip
+    sums = [
+        (squares[kept].sum(), rows["weight"][kept].sum())
+        for kept in (rows["ds"].between(start, start + WEEK, "left")
+                     for start in map(pd.Timestamp, starts))
+    ]  # fmt: skip
+    parts = {"all": sums, "backcast": sums[:known], "forecast week": sums[known:]}
+    days = [f"{pd.Timestamp(start):%Y-%m-%d}" for start in starts]
+    single = {day: error([part]) for day, part in zip(days, sums, strict=True)}
+    weeks = {"backcast": days[:known], "forecast week": days[known:]}
+    return {name: error(part) for name, part in parts.items()} | {
+        "weeks": {name: {day: single[day] for day in part} for name, part in weeks.items()}
+    }
+
+
+def error(sums: list[tuple[float, float]]) -> int:
+    """Return the root of weighted squares over weights, summed over weeks."""
+    squares, weights = np.sum(sums, axis=0)
+    return round(float(np.sqrt(squares / weights)))
 
 
 if __name__ == "__main__":

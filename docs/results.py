@@ -265,21 +265,36 @@ def gefcom() -> Iterator[str]:
     yield "## GEFCom2012 by its own score\n"
     yield (
         "Weighted root mean squared error over 20 zones and their sum: eight weeks cut out of the "
-        "history, with the temperatures that came, and one week after it without. Forecasts use "
-        "rows before their own cutoff only; the model is fitted on all rows that were not cut "
-        "out.\n"
+        "history, with the temperatures that came, and one week after it without, which counts as "
+        "much as the eight. Forecasts use rows before their own cutoff only; the model is fitted "
+        "on all rows that were not cut out.\n"
     )
     rows = [("forecast, `linear` on days", found), ("organisers' benchmark", BENCHMARK),
             ("best entry that was kept", WINNER)]  # fmt: skip
+    tried = record("gefcom2012-validation")
+    if tried is not None:
+        parts = {key: tried[key] for key in ("backcast", "forecast week")}
+        count = " and ".join(str(len(tried["weeks"][key])) for key in parts)
+        rows.append((f"forecast, on {count} other weeks, where it was chosen", parts))
     lines = ["| | All | Eight weeks | Last week | Seconds |", "|:--|--:|--:|--:|--:|"]
     for name, row in rows:
         cells = [f"{row[k]:,.0f}" if k in row else "-" for k in PARTS]
         lines.append(f"| {name} | {' | '.join(cells)} | {row.get('seconds', '-')} |")
     yield "\n".join(lines) + "\n"
+    off = {where: found[key] - BENCHMARK[key] for key, where in PARTS.items()}
+    said = [f"{abs(v):,.0f} {'above' if v > 0 else 'below'} it {k}" for k, v in off.items()]
+    yield f"Beside the organisers' benchmark: {', '.join(said)}.\n"
+    if tried is not None:
+        blind = tried["weeks"]["forecast week"].values()
+        yield (
+            "What a week errs by whose temperatures are unknown is its weather for the most part: "
+            f"the {len(blind)} weeks of summer on which the forecast was chosen err by "
+            f"{min(blind):,} to {max(blind):,}.\n"
+        )
     yield source(found)
 
 
-PARTS = ("all", "backcast", "forecast week")
+PARTS = {"all": "over all", "backcast": "on the eight weeks", "forecast week": "on the last"}
 BENCHMARK = {"all": 100385, "backcast": 69557, "forecast week": 123758}
 WINNER = {"all": 71387, "backcast": 58406, "forecast week": 82346}
 

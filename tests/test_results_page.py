@@ -88,5 +88,6 @@ def test_gefcoms_own_score_and_the_peers_stand_beside_what_they_are_measured_by(
     page = results.PAGE.read_text()
     assert "| forecast, `linear` on days | 90,000 | 60,000 | 112,500 | 61.2 |" in page
     assert "| organisers' benchmark | 100,385 | 69,557 | 123,758 | - |" in page
+    assert "10,385 below it over all, 9,557 below it on the eight weeks, 11,258 below it" in page
     told = "| 0.250 | 0.01300 | 81.0 % | gru 0.200 | 90 | 40 | 200 | lightgbm 4.7.0 | abc |"
     assert f"| taylor | LightGBM | lags {told}" in page
