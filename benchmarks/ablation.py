@@ -28,7 +28,6 @@ INGREDIENTS: dict[str, dict[str, str]] = {
     "no recurrent steps but one": {"context": "1"},
     "no vector of the series": {"embedding": "0"},
     "no vector of the day of the year": {"dates": "0"},
-    "no dropout": {"dropout": "0"},
     "one seed": {"members": "1"},
 }
 OFF = {"vic-elec": ("no vector of the series", "no vector of the day of the year")}  # has neither

@@ -204,9 +204,7 @@ def wave(rows=400, series=3, held=60, seed=0):
     )
 
 
-SMALL = GRUConfig(
-    units=8, head=12, embedding=2, members=2, updates=60, batch=16, dropout=0.0, line=0.0
-)
+SMALL = GRUConfig(units=8, head=12, embedding=2, members=2, updates=60, batch=16, line=0.0)
 
 
 def test_training_learns_a_wave():
@@ -239,8 +237,7 @@ class StopError(Exception):
 
 
 def test_a_training_cut_short_goes_on_to_the_same_bytes(tmp_path):
-    config = replace(SMALL, dropout=0.2)
-    whole = fit(config, LOAD, wave(), RUN)
+    whole = fit(SMALL, LOAD, wave(), RUN)
 
     def stop_half_way(stage, done, note):
         if done >= 0.5:
@@ -248,10 +245,10 @@ def test_a_training_cut_short_goes_on_to_the_same_bytes(tmp_path):
 
     prefix = tmp_path / "model.checkpoint"
     with pytest.raises(StopError):
-        fit(config, LOAD, wave(), Run(progress=stop_half_way, checkpoint=prefix))
+        fit(SMALL, LOAD, wave(), Run(progress=stop_half_way, checkpoint=prefix))
     told = []
     watch = lambda stage, done, note: told.append(done)  # noqa: E731
-    again = fit(config, LOAD, wave(), Run(progress=watch, checkpoint=prefix, resume=True))
+    again = fit(SMALL, LOAD, wave(), Run(progress=watch, checkpoint=prefix, resume=True))
     assert told[0] > 0.5
     assert again.config == whole.config
     assert all((again.arrays[k] == whole.arrays[k]).all() for k in whole.arrays)
@@ -352,14 +349,12 @@ def test_segments_default_to_the_season():
 def test_sizes_no_net_can_have_are_refused():
     with pytest.raises(ValueError, match="units"):
         GRUConfig(units=-1)
-    with pytest.raises(ValueError, match="dropout"):
-        RNNConfig(dropout=1.0)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("config", CONFIGS)
 def test_a_net_trained_on_the_gpu_is_served_by_numpy(config):
-    tiny = replace(config, updates=30, batch=16, dropout=0.0)
+    tiny = replace(config, updates=30, batch=16)
     gpu = fit(tiny, LOAD, wave(), Run(device="cuda:0"))
     cpu = fit(tiny, LOAD, wave(), RUN)
     state = ringed(gpu, np.arange(3))

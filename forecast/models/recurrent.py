@@ -63,7 +63,6 @@ class RecurrentConfig:
     rate: float = 3e-3  # peak learning rate
     weight_decay: float = 1e-2  # pull of all weights towards zero, AdamW
     clip: float = 1.0  # largest norm of the gradient
-    dropout: float = 0.1
     home: float = 0.75  # share of training windows that end at the hour the data end
     line: float = -1.0  # share of a linear forecast on load; below 0: chosen on held-back rows
     linear: tuple[str, ...] = ()  # settings of that forecast, as in lags=336
@@ -76,8 +75,6 @@ class RecurrentConfig:
                 raise ValueError(f"setting `{name}` must not be negative")
         if self.members < 1:
             raise ValueError("setting `members` must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise ValueError("setting `dropout` must be in [0, 1)")
         if self.line > 1:
             raise ValueError("setting `line` must be at most 1")
 

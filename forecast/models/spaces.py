@@ -22,7 +22,6 @@ class Space:
 _RECURRENT: dict[str, tuple[str, ...]] = {
     "units": ("0", "32", "128"),
     "rate": ("0.001", "0.003", "0.01"),
-    "dropout": ("0.0", "0.1", "0.3"),
     "weight_decay": ("0.001", "0.01", "0.1"),
     "batch": ("0", "32", "128"),
 }

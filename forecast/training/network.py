@@ -175,14 +175,7 @@ def net(a: Parameters, x: Tensor, batch: Batch, config: Config, setting: Setting
         seen.append(x.flatten(2))
     f = torch.cat(seen, dim=-1)
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (7)
-    return _quantiles(a, dropped(g, config, a), x, setting)
-
-
-def dropped(g: Tensor, config: Config, a: Parameters) -> Tensor:
-    """Return `g` with some units at zero while parameters are learnt."""
-    if not a["W"].requires_grad or config.dropout == 0:
-        return g
-    return torch.nn.functional.dropout(g, config.dropout)
+    return _quantiles(a, g, x, setting)
 
 
 def _quantiles(a: Parameters, g: Tensor, x: Tensor, setting: Setting) -> Tensor:

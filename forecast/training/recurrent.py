@@ -193,9 +193,9 @@ class _Trainer:
         best = self.best
         tensors = {f"now.{k}": v for k, v in self.parameters.items()}
         tensors |= {f"best.{k}": v for k, v in best.parameters.items()}
-        tensors |= optimiser_tensors(self.optimiser) | {"dropout": torch.get_rng_state()}
+        tensors |= optimiser_tensors(self.optimiser) | {"random": torch.get_rng_state()}
         if self.run.device.startswith("cuda"):
-            tensors["dropout.cuda"] = torch.cuda.get_rng_state(self.run.device)
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.run.device)
         state = self.rng.bit_generator.state
         facts = {"done": done, "stop": best.stop, "loss": best.loss, "least": self.least,
                  "draws": state}  # fmt: skip
@@ -211,9 +211,9 @@ class _Trainer:
             parameter.data.copy_(tensors[f"now.{name}"])
             self.best.parameters[name] = tensors[f"best.{name}"].to(parameter.device)
         restore_optimiser(self.optimiser, tensors)
-        torch.set_rng_state(tensors["dropout"])
-        if "dropout.cuda" in tensors:
-            torch.cuda.set_rng_state(tensors["dropout.cuda"], self.run.device)
+        torch.set_rng_state(tensors["random"])
+        if "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.run.device)
         self.rng.bit_generator.state = facts["draws"]
         self.best.stop, self.best.loss, self.least = facts["stop"], facts["loss"], facts["least"]
         return int(facts["done"])

@@ -138,7 +138,6 @@ def net(
         h = network.cell(a, step, h, config)  # (1)
     f = torch.cat([h, u[:, :, -1], coming, e], dim=-1)
     g = torch.baddbmm(a["d"].unsqueeze(1), f, a["V"]).relu()  # (2)
-    g = network.dropped(g, config, a)
     raw = torch.baddbmm(a["bias"].unsqueeze(1), g, a["head"]) + f @ a["skip"]  # (3)
     raw = raw.unflatten(-1, (model.reach(setting), model.OUTPUTS))
     wide = raw[..., :1].clamp(-moves.FAR, moves.FAR).exp()
