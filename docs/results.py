@@ -18,6 +18,7 @@ PAGE = HERE / "results.md"
 LOADS = {
     "taylor": "Half-hourly load of England and Wales, a day ahead, four weeks of 2000",
     "vic-elec": "Half-hourly load of Victoria, a day ahead, all of 2014",
+    "vic-elec-weather": "The same, told temperature and holidays as they came: perfect weather",
     "gefcom2012": "Hourly load of 18 zones (GEFCom2012), a day ahead, July 2007 to June 2008",
     "entsoe35": "Hourly load of 35 European countries, a day ahead, all of 2018",
     "m4-hourly": "414 hourly series of the M4 competition, 48 steps ahead",
