@@ -276,6 +276,20 @@ def test_holidays_are_days_of_the_clock_of_each_series() -> None:
         )
 
 
+def test_clocks_that_go_back_in_several_zones_name_the_cure() -> None:
+    table = frame(("delhi", "oslo", "york")).drop(columns="zone")
+    with pytest.raises(DataError, match=r"twice.*: the clock went back") as bad:
+        read(table)
+    assert "`--timezone COLUMN`" in bad.value.hint
+    health = check.examine(table.to_csv(index=False).encode())
+    (finding,) = (f for f in health.findings if f.kind == "clock change")
+    assert finding.rows == 2 and "`--timezone COLUMN` keeps both" in finding.cure
+    twice = pd.concat([table, table.iloc[40:41]])
+    with pytest.raises(DataError, match="twice") as bad:
+        read(twice)
+    assert "--timezone" not in bad.value.hint
+
+
 def test_what_cannot_be_is_refused() -> None:
     table = frame(("athens", "oslo"))
     days = table[table["ds"].str.contains("T00:00")]

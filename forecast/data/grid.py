@@ -123,10 +123,11 @@ def _check_duplicates(rows: Rows, back: Ints | None) -> None:
         wrong += f", and {int(same.sum()) - 1:,} more duplicates"
     hint = "keep one row per timestamp; `forecast check DATA --fix -o clean.csv` keeps the last"
     if rows.stamps.zone is None and not rows.stamps.index and rows.stamps.unit != "D":
-        zone = zones.going_back(rows.times[1:][same])
+        zone = zones.going_back(rows.times[1:][same], rows.codes[1:][same])
         if zone is not None:
             wrong += ": the clock went back"
             hint = f"say whose clock it is, such as `--timezone {zone}`"
+            hint += ", a column of the zones" if zone == "COLUMN" else ""
     raise rows.origin.error(wrong, _came_from(back, row), "time", hint)
 
 

@@ -38,7 +38,7 @@ def twice(patient: Patient) -> list[Finding]:
         gap = rows.values[first] - rows.values[following[first]]
     alike = (gap == 0) | np.isnan(rows.values[first])
     naive = rows.stamps.zone is None and not rows.stamps.index and rows.stamps.unit != "D"
-    zone = zones.going_back(rows.times[first]) if naive else None
+    zone = zones.going_back(rows.times[first], rows.codes[first]) if naive else None
     if zone is not None:
         return patient.listed(
             first, "clock change", "the hour in which the clock goes back comes twice; without a "

@@ -160,9 +160,19 @@ def place(local: Ints, series: Ints, zone: Zone) -> Ints:
     return to_utc(local, zone, second)
 
 
-def going_back(local: Ints) -> str | None:
-    """Return a zone whose clock goes back in the hours of all of `local`, None without one."""
-    return next((zone for zone in USUAL if repeated(local, zone).all()), None)
+def going_back(local: Ints, series: Ints) -> str | None:
+    """Return whose clock goes back in all hours of `local`, as a value of `--timezone`.
+
+    `COLUMN` where it is one for each of the `series` of those hours, but not the same; None
+    where it is none.
+    """
+    explained = np.zeros(int(series.max(initial=0)) + 1, np.bool_)
+    for zone in USUAL:
+        odd = np.bincount(series, ~repeated(local, zone), len(explained))
+        if not odd.any():
+            return zone
+        explained |= odd == 0
+    return "COLUMN" if explained[series].all() else None
 
 
 def changes(zone: str, first: int, last: int) -> tuple[Ints, Ints]:
