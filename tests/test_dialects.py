@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -368,3 +369,18 @@ def test_the_time_of_day_may_have_a_column_of_another_language() -> None:
     rows = "".join(f"{1 + k // 24:02}.02.2024;{k % 24:02}:00;{k},5\n" for k in range(60))
     panel = tables.read(("Datum;Uhrzeit;kW\n" + rows).encode())
     assert (panel.clock.label, len(panel.values)) == ("hourly", 60)
+
+
+def test_spans_of_time_count_by_their_beginning() -> None:
+    berlin = pd.date_range("2024-10-20", periods=24 * 14, freq="h", tz="Europe/Berlin")
+    for form, dash in (("%d.%m.%Y %H:%M", "-"), ("%d/%m/%Y %H:%M:%S", "\N{EN DASH}")):
+        rows = [
+            f"{a.strftime(form)} ({a.tzname()}) {dash} {b.strftime(form)},{k}\n"
+            for k, (a, b) in enumerate(zip(berlin, berlin + pd.Timedelta("1h"), strict=True))
+        ]
+        text = ("MTU (CET/CEST),Load [MW]\n" + "".join(rows).replace(",7\n", ",n/e\n")).encode()
+        panel = tables.read(text, timezone="Europe/Berlin")
+        assert panel.clock.label == "hourly" and "spans by their beginning" in panel.notes[0]
+        times = berlin.tz_convert("UTC").tz_localize(None).to_numpy().astype("M8[us]")
+        np.testing.assert_array_equal(panel.all_times(), times.astype(np.int64))
+        assert np.isnan(panel.values[7]) and np.isnan(panel.values).sum() == 1

@@ -109,7 +109,8 @@ def _of_clock(panel: Panel, seasons: tuple[tuple[int, float], ...]) -> list[Find
                              "`--season none`", len(panel), len(panel.values)))  # fmt: skip
     if clock.place == "UTC" and clear and clock.kind == "fixed" and clock.step < DAY:
         found.append(Finding("UTC", "timestamps are UTC; people keep another clock, with summer "
-                             "time", "`--timezone ZONE`, such as Europe/Berlin: seasons follow it",
+                             "time", "`--timezone ZONE`, such as Europe/Berlin or the column that "
+                             "names that of each series: seasons follow it",
                              len(panel), len(panel.values)))  # fmt: skip
     return found
 

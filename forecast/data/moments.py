@@ -272,6 +272,8 @@ def _of_text(reader: Reader, column: Any, means: str, asked: str | None) -> Mome
     times = read.times[codes]
     said = "" if read.form.name == "year-first" else f"dates {read.form.name}"
     decisions = [Decision(said, f"timestamps {read.form.name}: {why}")]
+    if pc.any(pc.match_substring_regex(distinct, stamps.UNTIL)).as_py():
+        decisions.append(Decision("spans by their beginning", "a timestamp and a later one"))
     if read.late:
         decisions.append(Decision("24:00 as the next day's 0:00", "hour 24 ends its day"))
     return Moments(times, stamps.refine(read.stamps, times), tuple(decisions),

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from forecast.data import arrow
 from forecast.data.wanted import Decision
 
-MISSING = frozenset(("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL",
-                     "None", "-", "--", ".", "..", "?"))  # fmt: skip
+MISSING = frozenset(("", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "n/e", "#N/A", "<NA>", "null",
+                     "NULL", "None", "-", "--", ".", "..", "?"))  # fmt: skip
 _SPACES = "\u0020\u00a0\u202f\u2009'\u2019"  # marks between thousands that are no separator else
 _GROUP = f"[{_SPACES}]"
 

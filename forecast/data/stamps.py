@@ -15,7 +15,9 @@ _CLOCK = (
     r"(?P<H>\d{1,2})(?:[:.h]?(?P<M>\d\d)(?:[:.]?(?P<S>\d\d)(?:[.,](?P<f>\d+))?)?)?"
     r"(?: ?(?P<p>[AaPp])\.?[Mm]\.?)?(?: ?(?P<z>Z|UTC|GMT|[+-]\d\d(?::?\d\d)?))?"
 )
-_TIME = rf"(?:(?:[T:_]|,? +){_CLOCK})?"
+UNTIL = " [-\N{EN DASH}] "  # between the ends of a span, which counts by its beginning
+_UNTIL = rf"(?: \([A-Z]{{2,5}}\))?(?:{UNTIL}\d[^,;]*)?"
+_TIME = rf"(?:(?:[T:_]|,? +){_CLOCK}{_UNTIL})?"
 _NAME = r"(?P<b>[A-Za-z]{3,9})"
 _YEAR = r"(?:(?P<Y>\d{4})|(?P<y>\d\d))"
 _WEEKDAY = r"(?:[A-Za-z]{3,9},? )?"
@@ -38,6 +40,7 @@ FORMS = (
     Form("year-first", r"(?P<Y>\d{4})-?W(?P<W>\d\d)(?:-?(?P<u>[1-7]))?"),
 )  # fmt: skip
 _DIGITS = FORMS[2]  # the one form that an integer fits
+LONGEST = 60  # characters of a timestamp
 EPOCHS = {"seconds": SECOND, "milliseconds": 1000, "microseconds": 1, "nanoseconds": 0}
 _LENGTHS = {9: "seconds", 10: "seconds", 13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}
 NAMES = ("day-first", "month-first", "year-first", "integer", *EPOCHS)
@@ -70,7 +73,7 @@ def is_stamp(cell: str) -> bool:
     cell = cell.strip()
     if not any(map(str.isdigit, cell)):
         return False
-    return iso_form(cell) is not None or (len(cell) <= 40 and any(
+    return iso_form(cell) is not None or (len(cell) <= LONGEST and any(
         re.fullmatch(form.pattern, cell) for form in FORMS if form is not _DIGITS
     )) or re.fullmatch(r"\d{8}[T _-]\d{4,6}Z?", cell) is not None  # fmt: skip
 
