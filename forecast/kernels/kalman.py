@@ -186,6 +186,7 @@ def system(plan: Design, dynamics: Dynamics, i: int = 0) -> System:
 def filter_panel(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state: State) -> Floats:
     """Do what `models.filter.filter_rows` does, series by series, in as many threads as allowed."""
     out, z = np.empty((*z.shape, 2)), np.ascontiguousarray(z)
+    state.update({name: state[name].copy() for name in ("mean", "cov", "seen")})
 
     def one(i: int) -> None:
         part = Sight(*(np.ascontiguousarray(array[i]) for array in seen))

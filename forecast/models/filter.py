@@ -44,8 +44,9 @@ def ahead(rho: Floats, q: Floats, h: Floats, trend: bool) -> tuple[Floats, Float
 
 
 def carry(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state: State) -> Floats:
-    """Move `mean`, `cov` and `seen` of `state` over `z` (N, T), in place; return (e, s) (N, T, 2).
+    """Move `mean`, `cov` and `seen` of `state` over `z` (N, T); return (e, s) (N, T, 2).
 
+    They are replaced in the dictionary; the arrays that stood there keep what they held.
     Long work goes to numba where it is installed: the same numbers to rounding.
     """
     seconds = z.shape[1] * (2e-5 + 1.5e-9 * len(z) * len(plan.base) ** 2)  # measured, NumPy
@@ -61,6 +62,8 @@ def carry(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state: State
 def filter_rows(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state: State) -> Floats:
     """Do what `carry` does by equations (1) to (3), row by row, all series at once."""
     mean, cov, begun = state["mean"], state["cov"], state["seen"]
+    if not begun.all():
+        mean, cov, begun = mean.copy(), cov.copy(), begun.copy()
     out = np.full((*z.shape, 2), np.nan)
     for t in range(z.shape[1]):
         h, there = look(plan, seen.at(slice(None), t)), ~np.isnan(z[:, t])
@@ -78,7 +81,7 @@ def filter_rows(dynamics: Dynamics, plan: Design, z: Floats, seen: Sight, state:
         if len(new):
             mean[new], cov[new] = meet(mean[new], cov[new], h[new], z[new, t])
             begun[new] = True
-    state["mean"], state["cov"] = mean, cov
+    state.update(mean=mean, cov=cov, seen=begun)
     return out
 
 

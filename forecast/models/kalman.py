@@ -122,7 +122,7 @@ class Kalman:
 
     def absorb(self, state: State, z: Floats, phases: Floats) -> State:
         """Carry mean, covariance and variance over rows `z` (N, T)."""
-        state = {name: array.copy() for name, array in state.items()}
+        state = dict(state)
         dynamics, plan = self.dynamics(state["series"]), design(self.structure)
         volatility = self.volatility(state["series"]) if self._moves else None
         span = max(BLOCK // max(len(z) * len(plan.base), 1), 1)
