@@ -133,17 +133,21 @@ class _Work:
     coding: Coding
 
     def shaped(self, config: Any) -> "_Work":
-        """Return the same work, without logarithms that were proposed if its likelihood falls."""
+        """Return the same work, without logarithms if its own likelihood is against them.
+
+        Beyond two standard errors, that is: they were proposed for a reason.
+        """
         if self.transform.name != "log":
             return self
         held, plain = held_back(self.panel, self.setting), replace(self, transform=Transform())
-        gain = self.kind.load("logarithm")(
+        gain, error = self.kind.load("logarithm")(
             config, self.setting, self.history(held), plain.history(held)
         )
         if np.isnan(gain):
             return self
-        chosen, verb = (self, "gain") if gain > 0 else (plain, "lose")
-        reason = f"by likelihood: logarithms {verb} {abs(gain):.3f} a value"
+        chosen = plain if gain + 2 * error < 0 else self
+        verb = "gain" if gain > 0 else "lose"
+        reason = f"by likelihood: logarithms {verb} {abs(gain):.3f} a value (error {error:.3f})"
         return replace(chosen, transform=replace(chosen.transform, reason=reason))
 
     def learn(self, config: Any) -> tuple[Model, Calibration, dict[str, Any]]:

@@ -23,11 +23,13 @@ SERIES, STRETCHES = 3, 6  # asked
 TREND: Literal["none"] = "none"  # to search for one takes longer than all the rest
 
 
-def gain(config: KalmanConfig, setting: Setting, logged: History, plain: History) -> float:
-    """Return by how much logarithms raise the log-likelihood of a value, the mean over stretches.
+def gain(
+    config: KalmanConfig, setting: Setting, logged: History, plain: History
+) -> tuple[float, float]:
+    """Return by how much logarithms raise the log-likelihood of a value, and its standard error.
 
-    `plain` holds y and `logged` its logarithms; values without one are left out of both. NaN where
-    too few are left.
+    Mean and error are over the stretches. `plain` holds y and `logged` its logarithms; values
+    without one are left out of both. NaN where too few are left.
     """
     plain = replace(plain, z=np.where(np.isnan(logged.z), np.nan, plain.z))
     config = replace(config, criterion="likelihood", begin=())
@@ -43,7 +45,9 @@ def gain(config: KalmanConfig, setting: Setting, logged: History, plain: History
 
     in_threads(one, len(asked))
     found = found[np.isfinite(found)]
-    return float(found.mean()) if len(found) else np.nan
+    if not len(found):
+        return np.nan, np.nan
+    return float(found.mean()), float(found.std() / np.sqrt(max(len(found) - 1, 1)))
 
 
 def _gain(
