@@ -213,6 +213,13 @@ def test_the_first_row_is_blamed_when_it_is_the_odd_one(refused) -> None:
     says(refused(HEAD + "a,2019-12-31T23:17:00,1\n" + hourly(20)), "line 2", "23:17:00")
 
 
+def test_letters_of_a_zone_name_no_place(refused) -> None:
+    rows = "".join(f"a,2024-01-0{d} 00:00 CET,1\n" for d in range(1, 9))
+    error = refused(HEAD + rows)
+    says(error, "line 2", "CET` is not a timestamp")
+    assert "--timezone Europe/Berlin" in error.hint
+
+
 def test_timestamps_with_and_without_a_zone(refused) -> None:
     rows = "a,2020-01-01T00:00:00Z,1\na,2020-01-01T01:00:00,2\n"
     says(refused(HEAD + rows), "line 3", "column `ds`", "zone")

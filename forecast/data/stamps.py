@@ -195,7 +195,9 @@ def _misfit(texts: Any, best: Read, found: Sequence[Read]) -> BadStampError:
         return BadStampError(place, "no timestamp", "write one in every row")
     cell = cell if len(cell) <= 40 else cell[:37] + "..."
     hint = "write timestamps as 2013-03-01 or 2013-03-01T17:30:00, all alike"
-    if not best.ok.any():
+    if re.search(r"\d ?[A-Z]{3,5}$", cell):
+        hint = "leave the letters of the zone out, and name it: `--timezone Europe/Berlin`"
+    elif not best.ok.any():
         hint += "; or say how they are: `--date-format %d/%m/%Y`"
     return BadStampError(place, f"`{cell}` is not a timestamp{_like(best)}", hint)
 
