@@ -167,6 +167,15 @@ def test_the_future_is_found_by_series_and_time():
         model.predict()
 
 
+def test_numbers_with_a_unit_are_no_texts():
+    frame = hourly(60)
+    frame["heat"] = frame["heat"].astype(str) + " K"
+    with pytest.raises(DataError, match=r"column `heat`: known covariate: .* carry a unit, `K`"):
+        tables.read(text(frame), known=["heat"], value="y")
+    codes = frame.assign(heat=[f"{k % 3}{'ab'[k % 2]}" for k in range(60)])
+    assert tables.read(text(codes), known=["heat"], value="y").covariates.columns[0].texts
+
+
 def test_what_cannot_be_used_is_refused():
     with pytest.raises(DataError, match=r"column `wind`.*no column is called so") as bad:
         tables.read(TABLE, known=["wind"])

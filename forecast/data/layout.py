@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from forecast.data import stamps
-from forecast.data.numbers import is_number
+from forecast.data.numbers import is_measure, is_number
 from forecast.data.roles import ROLES, Role
 from forecast.data.sheet import Sheet
 from forecast.data.wanted import Kind, Wanted, located
@@ -92,6 +92,13 @@ class Layout:
         if self.id is not None:
             parts.insert(0, f"series `{self.columns[self.id]}`")
         return "; ".join(parts)
+
+
+def _unit(cells: list[str]) -> str | None:
+    """Return the unit that numbers in `cells` carry, all the same one; None for other texts."""
+    ends = {cell.strip().lstrip("+-0123456789.,").strip() for cell in cells}
+    same = len(ends) == 1 and len(set(cells)) > 2 and all(map(is_measure, cells))
+    return ends.pop() if same else None
 
 
 def is_integer(cell: str) -> bool:
@@ -187,5 +194,9 @@ def named_beside(
                           hint=f"its columns: {shown}")  # fmt: skip
         place = names.index(name)
         text = kinds.get(name, not all(map(is_number, cells(place))))
+        if text and role != "static" and (unit := _unit(cells(place))):
+            wrong = f"{role} covariate: its numbers carry a unit, `{unit}`"
+            raise located(sheet.name, wrong, None, name,
+                          hint="write the numbers alone, units elsewhere")  # fmt: skip
         found.append((role, place, text))
     return tuple(found)
