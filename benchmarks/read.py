@@ -52,7 +52,7 @@ def line(path: Path) -> list[str]:
     first, last = (str(panel.clock.write(np.array([t]))[0]) for t in
                    (panel.starts.min(), panel.ends.max()))  # fmt: skip
     given = len(panel.values) - int(absent.replace(",", ""))
-    clock = [panel.clock.label, panel.clock.zone or "", first, last]
+    clock = [panel.clock.label, panel.clock.place or "", first, last]
     counts = [f"{missing:,}", absent, beside(path, panel)]
     return [panel.layout.kind, f"{len(panel):,}", f"{given:,}", *clock, *counts]
 
