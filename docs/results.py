@@ -316,7 +316,9 @@ def peers() -> Iterator[str]:
         "`benchmarks/peers/run.py`, each alone in a process of its own environment, on one thread "
         "of a shared machine: seconds are those that passed, and for how many of them a processor "
         "was busy. Scores are by that script. Peers whose forecasts are small enough for the "
-        "repository stand in the table of their task too, with tests against each of ours.\n"
+        "repository stand in the table of their task too, with tests against each of ours, once "
+        "its record is made anew. Peers are told the hours as the data have them, in UTC on "
+        "vic-elec.\n"
     )
     lines = ["| Task | Model | How | MASE | WQL | In 80 % | Best of ours | Seconds | Busy "
              "| Memory, MiB | Versions | Commit |",
