@@ -1,6 +1,5 @@
 """Where models differ from the baseline beyond luck: at which steps ahead, on which series."""
 
-from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -16,6 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LISTED = 1000  # series; more are not tested one by one, which would take long and tell little
+DRAWN = 8  # models, the best
 NAMED = 3  # series
 ROW, HALF = 40, 15  # pixels from one model to the next, and of the longest bar
 SUREST = 3.0  # -log10 p of the longest bar
@@ -50,11 +50,10 @@ def sentence(benchmark: Benchmark) -> str:
     return f"Taken apart, {name} is better than {base} beyond luck {' and '.join(said)}."
 
 
-def html(benchmark: Benchmark, models: Sequence[str]) -> list[str]:
+def html(benchmark: Benchmark) -> list[str]:
     """Return the parts of a section of the report, none where nothing can be told."""
-    models = [name for name in models if name in _rivals(benchmark)]
-    base, parts = benchmark.baseline, []
-    tests = {name: benchmark.compare_steps(name, base) for name in models}
+    rivals, base, parts = _rivals(benchmark), benchmark.baseline, []
+    tests = {name: benchmark.compare_steps(name, base) for name in rivals[:DRAWN]}
     if benchmark.horizon > 1 and any(np.isfinite(p).any() for _, p in tests.values()):
         about = (
             f"Up: a smaller error than {base} at this step ahead, down: a larger one. The surer, "
@@ -65,8 +64,7 @@ def html(benchmark: Benchmark, models: Sequence[str]) -> list[str]:
                   f'<figure><div class="scroll">{by_step(benchmark, tests)}</div>'
                   f"<figcaption>{escape(about)}</figcaption></figure>"]  # fmt: skip
     several = 1 < len(benchmark.ids) <= LISTED
-    rivals = _rivals(benchmark) if several else []
-    found = {name: benchmark.compare_series(name, base) for name in rivals}
+    found = {name: benchmark.compare_series(name, base) for name in rivals if several}
     if any(np.isfinite(p).any() for _, p in found.values()):
         about = (
             f"On how many series a model errs less or more than {base} beyond luck, or neither; "

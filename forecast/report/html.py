@@ -66,7 +66,7 @@ def _section(number: int, title: str, benchmark: Benchmark, points: int) -> str:
         *verdict.html(benchmark),
         *_shown(number, benchmark, points),
         *_errors(benchmark),
-        *differences.html(benchmark, figures.contenders(benchmark, PANELS)),
+        *differences.html(benchmark),
         *_calibration(benchmark),
         *_pairs(benchmark),
         *probes.html(benchmark),
