@@ -399,7 +399,7 @@ def test_the_gain_of_logarithms_holds_their_jacobian():
         density.append(max(found))
     gain, error = logarithm.gain(config, setting, *both)
     assert gain == pytest.approx(density[0] - density[1])
-    assert error == pytest.approx(0)  # every stretch holds all rows
+    assert 0 < error < 0.1
 
 
 def lognorm_of(y, mean, deviation):
