@@ -14,6 +14,7 @@ from forecast.fitting import fit
 from forecast.plan import plan_windows
 from forecast.report import data, html, markdown, terminal
 from forecast.results import Task
+from forecast.training.run import Run
 from forecast.walk import Walk
 
 HOURLY = Clock("fixed", HOUR, (24,))
@@ -145,7 +146,8 @@ def test_trading_days_short_series_and_holes_are_walked():
 
 def test_reports_show_both_and_a_resumed_run_keeps_them(tmp_path):
     panel = driven(n=2, rows=400)
-    looks = {"probes": ["importance", "in_sample"], "folder": tmp_path / "run"}
+    resources = Run(folder=tmp_path / "run")
+    looks = {"probes": ["importance", "in_sample"], "resources": resources}
     first = backtest.run(panel, Task(6, windows=10), ["linear"], **looks)
     again = backtest.run(panel, Task(6, windows=10), ["linear"], **looks)
     assert again.runs["linear"].probes == first.runs["linear"].probes
