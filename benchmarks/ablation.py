@@ -1,4 +1,4 @@
-"""What each ingredient of `gru` brings: it is left out, and the error over a year is measured.
+"""What each ingredient of `gru` brings: it is left out, and the error on earlier windows measured.
 
     python benchmarks/ablation.py DATA_FOLDER [--seeds 2] [--tasks vic-elec,gefcom2012]
 

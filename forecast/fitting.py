@@ -71,9 +71,7 @@ def fit(
         **{role: coding.names(role) for role in ROLES},
     )
     work = _Work(panel, shape, scales(panel), kind, setting, run, coding)
-    if not len(panel) or np.isnan(work.scales).all():
-        raise FitError("there is no value to learn from")
-    _tell_empty(work)
+    _check_values(work)
     if transform == "auto" and kind.logarithm:
         work = work.shaped(config)
     fitted, adjustment, found = work.learn(config)
@@ -243,8 +241,10 @@ class _Work:
         return quantiles, scale, truth
 
 
-def _tell_empty(work: _Work) -> None:
-    """Name the series that show no value at all."""
+def _check_values(work: _Work) -> None:
+    """Name the series that show no value at all; FitError where none shows one."""
+    if not len(work.panel) or np.isnan(work.scales).all():
+        raise FitError("there is no value to learn from")
     empty = [work.panel.ids[i] for i in np.flatnonzero(np.isnan(work.scales))]
     if empty:
         names = ", ".join(f"`{name}`" for name in empty[:5]) + ", ..." * (len(empty) > 5)

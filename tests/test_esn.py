@@ -140,6 +140,22 @@ def test_many_series_abreast_equal_one_after_another(topology, units, monkeypatc
     assert not state["x"][3].any() and state["x"][1].any()
 
 
+@pytest.mark.parametrize("topology", ["sparse", "cycle"])
+def test_rows_of_many_series_one_by_one_equal_one_pass(topology, monkeypatch):
+    """As a stream brings them; with gaps, a ring not yet full, and more series than go together."""
+    monkeypatch.setattr(esn, "TOGETHER", 2)
+    model = network(replace(SETTLED, units=30, topology=topology), SETTING, np.ones(2))
+    z = np.stack([waves(90, k, gaps=0.05 * k) for k in range(5)])
+    z[:, 0] = 1.0  # all begin at once: from here on rows of all series go in one step
+    clock, number = np.tile(phases(0, 90), (5, 1, 1)), np.array([0, 1, 0, 1, COLD])
+    whole = model.absorb(model.start(number), z, clock)
+    state = model.start(number)
+    for t in range(90):
+        state = model.absorb(state, z[:, t : t + 1], clock[:, t : t + 1])
+    for name in ("x", "ring", "last", "seen"):
+        np.testing.assert_allclose(state[name], whole[name], atol=2e-6)
+
+
 def drawn_for(config: ESNConfig, inputs: int) -> tuple[np.ndarray, ...]:
     """W, W_from and W_in of a reservoir, strong inputs (200, inputs) and a state."""
     arrays, rng = draw(config, SETTING, inputs), np.random.default_rng(1)

@@ -7,6 +7,9 @@ import pytest
 from scipy.stats import lognorm, norm
 from scipy.stats import t as student
 
+from forecast import fitting, transform
+from forecast.data.clock import HOUR, Clock
+from forecast.data.panel import assemble
 from forecast.errors import FitError
 from forecast.kernels.kalman import weigh as weigh_fast
 from forecast.models.base import LEVELS, MEDIAN, History, Setting
@@ -400,6 +403,26 @@ def test_the_gain_of_logarithms_holds_their_jacobian():
     gain, error = logarithm.gain(config, setting, *both)
     assert gain == pytest.approx(density[0] - density[1])
     assert 0 < error < 0.1
+
+
+@pytest.mark.parametrize("multiplicative", [True, False])
+def test_a_fit_does_without_logarithms_that_its_likelihood_is_against(multiplicative):
+    clock_ = Clock("fixed", step=HOUR, seasons=(24,))
+    panel = assemble(["a"], [noisy_days(multiplicative)], [0], clock_)
+    assert transform.choose(panel).name == "log"  # what is proposed to both
+    found = fitting.fit(panel, "kalman", 24, settings={"evaluations": "5", "starts": "1"})
+    assert found.transform.name == ("log" if multiplicative else "none")
+    assert "logarithms gain" in found.transform.reason or not multiplicative
+    asked = fitting.fit(panel, "kalman", 24, transform="log", settings={"evaluations": "5"})
+    assert asked.transform.name == "log"
+
+
+def test_a_fit_names_the_series_without_any_value():
+    y = noisy_days(True)
+    panel = assemble(["a", "b"], [y, np.full(len(y), np.nan)], [0, 0], Clock("fixed", step=HOUR))
+    told = []
+    fitting.fit(panel, "snaive", 3, run=Run(tell=told.append))
+    assert any("1 series has no value" in line and "`b`" in line for line in told)
 
 
 def lognorm_of(y, mean, deviation):

@@ -3,8 +3,8 @@
     log p(y) = log p(z) - sum log y,    z = log y                                             (1)
 
 The components are the same on both scales, and so are the parameters, which are ratios of
-variances: those where a search begins, the best of them on each scale. A search changes the gain
-by a tenth of itself and takes fifty times as long. Stretches from all parts of the history are
+variances: those where a search begins, the best of them on each scale; to search on both would
+take longer than the fit. Stretches from all parts of the history are
 asked: load swells in one season of the year as it does not in another. The error of the gain is
 that of its means over days, as in Vuong (1989), "Likelihood ratio tests for model selection and
 non-nested hypotheses".
