@@ -43,7 +43,7 @@ def fit(config: KalmanConfig, setting: Setting, history: History, run: Run) -> K
 
     The config returned names the components chosen, and where a next search begins.
     """
-    _load_kernel()
+    load_kernel()
     config = settle(config, setting, history)
     stretches = [cut(config, setting, history, i) for i in range(len(history))]
     if not any(stretch.count for stretch in stretches):
@@ -75,7 +75,7 @@ def _collinear(setting: Setting, history: History) -> NDArray[np.bool_]:
     return np.array(rows, np.bool_)
 
 
-def _load_kernel() -> None:
+def load_kernel() -> None:
     """Load the numba kernel, which every pass takes once it is there; warn where it is not."""
     try:
         import forecast.kernels.kalman  # noqa: F401

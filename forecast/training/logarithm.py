@@ -15,11 +15,12 @@ from typing import Literal
 
 import numpy as np
 
-from forecast.kernels.threads import in_threads
+from forecast.kernels.threads import go_on, in_threads
 from forecast.models.base import Floats, History, Setting
 from forecast.models.filter import TINY
 from forecast.models.kalman import KalmanConfig
 from forecast.training.choice import MOST, cut, settle
+from forecast.training.kalman import load_kernel
 from forecast.training.structural import Stretch, criterion, guesses, innovations
 
 SERIES, STRETCHES = 3, 6  # asked
@@ -34,6 +35,7 @@ def gain(
     `plain` holds y and `logged` its logarithms; values without one are left out of both. NaN where
     too few are left.
     """
+    load_kernel()
     plain = replace(plain, z=np.where(np.isnan(logged.z), np.nan, plain.z))
     config = replace(config, criterion="likelihood", begin=())
     if config.trend == "auto":
@@ -81,7 +83,8 @@ def _gains(
 
 def _density(config: KalmanConfig, stretch: Stretch) -> Floats:
     """Return the log density of each value but the first, at the best of the points."""
-    points = guesses(config, stretch.structure)
-    e, s = innovations(stretch, min(points, key=criterion(config, stretch)))
+    points, measure = guesses(config, stretch.structure), criterion(config, stretch)
+    go_on()
+    e, s = innovations(stretch, min(points, key=measure))
     v = s * max(float(np.mean(e**2 / s)), TINY**2)
     return np.asarray(-0.5 * (np.log(2 * np.pi * v) + e**2 / v))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from forecast.kernels.threads import in_threads
+from forecast.kernels.threads import go_on, in_threads
 from forecast.models.base import Floats
 from forecast.models.filter import TINY, Volatility, ahead, blank, carry
 from forecast.models.kalman import KalmanConfig
@@ -173,7 +173,12 @@ def search(
     least = 2 * len(structure.names) + 2 * sum(length for length, _ in structure.seasons[:1])
     if stretch.count < least:
         return None
-    value = criterion(config, stretch, volatility)
+    measure = criterion(config, stretch, volatility)
+
+    def value(theta: Floats) -> float:
+        go_on()
+        return measure(theta)
+
     smooth = not by_ahead(config, stretch)
     step, tolerance = (1e-4, 1e-12) if smooth else (1e-3, 1e-6)
     options: Any = {"maxfun": config.evaluations, "eps": step, "ftol": tolerance}
