@@ -7,8 +7,9 @@ Every hour of the day of every zone is a series of days of its own, 20 x 24 of t
 after a backcast week. A zone is fitted once, on all rows that were not cut out. What its model is
 told of each day to come is the temperature, known in the backcast weeks; for the last week it is
 that of the same days in other years, one scenario each, and the forecasts are averaged. The system
-is the sum of the zones. Stations and settings were chosen on other weeks (`--validate`): ten cut
-out alike, and nine of summer forecast without their temperatures, each with days before it.
+is the sum of the zones. Stations and settings were chosen on other weeks (`--weeks validation`):
+ten cut out alike, and nine of summer forecast without their temperatures, each with days before
+it. `--weeks fresh` are eight and twelve by which nothing was chosen.
 """
 
 import argparse
@@ -37,7 +38,13 @@ CHECKED = ("2005-02-05", "2005-04-23", "2005-08-20", "2005-10-22", "2006-01-14",
 # Like the last week, without temperatures: what they err by is their weather, so they are many.
 BLIND = ("2005-07-01", "2005-07-22", "2005-08-06", "2006-06-10", "2006-07-01", "2006-07-18",
          "2007-06-12", "2007-07-01", "2007-08-04")  # fmt: skip
+FRESH = ("2004-04-17", "2004-05-22", "2004-10-16", "2005-11-05", "2007-01-13", "2007-03-17",
+         "2007-10-13", "2007-12-22")  # fmt: skip
+FRESH_BLIND = ("2004-06-14", "2004-07-01", "2004-07-22", "2004-08-18", "2005-06-05", "2005-07-12",
+               "2005-08-18", "2006-06-22", "2006-08-18", "2007-06-22", "2007-07-22",
+               "2007-08-18")  # fmt: skip
 LAST = "2008-07-01"
+OTHERS = {"validation": (CHECKED, BLIND), "fresh": (FRESH, FRESH_BLIND)}
 STATIONS = 4  # averaged for each zone
 SHIFTS = range(-16, 17, 4)  # days by which another year's temperatures are moved
 
@@ -118,16 +125,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--validate", action="store_true", help="other weeks, with their loads")
+    parser.add_argument("--weeks", choices=("competition", *OTHERS), default="competition")
     parser.add_argument("--jobs", type=int, default=2, help="zones at once")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     began = time.perf_counter()
     load, heat = loads(options.folder), temperatures(options.folder)
-    known, blind = (CHECKED, BLIND) if options.validate else (cut_out(load), (LAST,))
-    truth = solution(options.folder)
-    if options.validate:
-        truth = hidden(load, (*known, *blind))
+    known, blind = OTHERS.get(options.weeks) or (cut_out(load), (LAST,))
+    other = options.weeks in OTHERS
+    truth = hidden(load, (*known, *blind)) if other else solution(options.folder)
     near = nearest_stations(load, heat)
     warm = pd.DataFrame({zone: heat[near[zone]].mean(axis=1) for zone in load})
     settings = dict(s.split("=") for s in options.set)
@@ -145,8 +151,8 @@ def main() -> None:
              "command": "python benchmarks/gefcom2012.py DATA_FOLDER"}  # fmt: skip
     if settings:
         return
-    name = "gefcom2012-validation" if options.validate else "gefcom2012-wrmse"
-    about["command"] += " --validate" * options.validate
+    name = f"gefcom2012-{options.weeks if other else 'wrmse'}"
+    about["command"] += f" --weeks {options.weeks}" * other
     (RESULTS / f"{name}.json").write_text(json.dumps(scores | about, indent=2) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""What the organisers' regression of GEFCom2012 scores on the weeks that `gefcom2012.py` chose by.
+"""What the organisers' regression of GEFCom2012 scores on the other weeks of `gefcom2012.py`.
 
     python benchmarks/gefcom2012_vanilla.py DATA_FOLDER
 
@@ -12,12 +12,13 @@ lies from the organisers' own file on the competition's weeks says how true the 
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import gefcom2012 as load_track
 import numpy as np
 import pandas as pd
-from gefcom2012 import BLIND, CHECKED, HOUR, LAST, RESULTS, WEEK, YEARS
+from gefcom2012 import HOUR, LAST, OTHERS, RESULTS, WEEK, YEARS
 
 from forecast import provenance
 
@@ -25,7 +26,7 @@ RIDGE = 1e-6  # the terms overlap: months and hours of the week both sum to one
 
 
 def main() -> None:
-    """Fit, forecast the weeks of the competition and those of the validation, score both."""
+    """Fit, forecast the weeks of the competition and the others, score all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
@@ -42,9 +43,11 @@ def main() -> None:
             copy, truth.drop(columns="y").merge(file.rename(columns={"mean": "y"})),
             (*known, LAST), len(known)),
     }  # fmt: skip
-    truth = load_track.hidden(load, (*CHECKED, *BLIND))
-    copy = forecasts(load, heat, list(CHECKED), list(BLIND))
-    found["validation"] = load_track.score(copy, truth, (*CHECKED, *BLIND), len(CHECKED))
+    for name, (known, blind) in OTHERS.items():
+        rest = load.copy()
+        truth = load_track.hidden(rest, (*known, *blind))
+        copy = forecasts(rest, heat, known, blind)
+        found[name] = load_track.score(copy, truth, (*known, *blind), len(known))
     about = {"seconds": round(time.perf_counter() - began, 1), "hardware": provenance.hardware(),
              "versions": provenance.versions(), "commit": provenance.commit(),
              "command": "python benchmarks/gefcom2012_vanilla.py DATA_FOLDER"}  # fmt: skip
@@ -54,7 +57,7 @@ def main() -> None:
 
 
 def forecasts(
-    load: pd.DataFrame, heat: pd.DataFrame, known: list[str], blind: list[str]
+    load: pd.DataFrame, heat: pd.DataFrame, known: Sequence, blind: Sequence
 ) -> pd.DataFrame:
     """Return the forecasts of all zones and their sum for the weeks from `known` and `blind`."""
     near = load_track.nearest_stations(load, heat)
