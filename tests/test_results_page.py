@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    for name in ("records", "scores", "evidence"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     spec = importlib.util.spec_from_file_location("results_page", ROOT / "docs" / "results.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "PAGE", tmp_path / "results.md")
-    monkeypatch.setattr(module, "HERE", tmp_path)
     return module
 
 
@@ -37,12 +40,19 @@ def record(*scores, **changes):
     } | changes  # fmt: skip
 
 
+def weeks(known, *blind):
+    """Scores of a week with temperatures and of those without."""
+    days = {f"2007-07-{day:02d}": error for day, error in enumerate(blind, 1)}
+    return {"backcast": known, "forecast week": sum(blind) // len(blind),
+            "weeks": {"backcast": {"2006-01-01": known}, "forecast week": days}}  # fmt: skip
+
+
 def test_the_recorded_results_become_a_page(results):
     results.main()
     page = results.PAGE.read_text()
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         found = json.loads(path.read_text())
-        if path.stem in (*results.LOADS, *results.PRICES):
+        if path.stem in (*results.scores.LOADS, *results.scores.PRICES):
             assert f"### {path.stem}\n" in page
             assert f"commit {found['facts']['commit']}" in page
     assert "1,251 and 1,103" in page
@@ -58,7 +68,7 @@ def test_a_table_says_where_it_is_from_and_who_beats_a_peer(results, tmp_path, m
                   score("esn", 0.6, -0.2), score("snaive", 0.5, 0.0, p=None),
                   pairs=pairs)  # fmt: skip
     (tmp_path / "taylor.json").write_text(json.dumps(made))
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys.modules["records"], "RESULTS", tmp_path)
     results.main()
     page = results.PAGE.read_text()
     assert "| **gru** ± 0.004 | 0.200 | 60.0 % | 0.010 |" in page
@@ -76,6 +86,11 @@ def test_gefcoms_own_score_and_the_peers_stand_beside_what_they_are_measured_by(
     own = {"all": 90000, "backcast": 60000, "forecast week": 112500, "seconds": 61.2,
            "command": "python benchmarks/gefcom2012.py DATA_FOLDER", "commit": "abc"}  # fmt: skip
     (tmp_path / "gefcom2012-wrmse.json").write_text(json.dumps(own))
+    ours, theirs = weeks(50000, 150000, 90000), weeks(60000, 140000, 100000)
+    for name in ("validation", "fresh"):
+        (tmp_path / f"gefcom2012-{name}.json").write_text(json.dumps(ours | {"commit": "abc"}))
+    other = {"apart": {"all": 9000}, "copy": {"all": 99000}, "validation": theirs, "fresh": theirs}
+    (tmp_path / "gefcom2012-vanilla.json").write_text(json.dumps(other | {"commit": "abc"}))
     made = record(score("MSTL", 0.1, 0.8, "elsewhere"), score("gru", 0.2, 0.6))
     (tmp_path / "taylor.json").write_text(json.dumps(made))
     row = {"task": "taylor", "model": "LightGBM", "about": "lags", "seconds": 90.4,
@@ -83,11 +98,14 @@ def test_gefcoms_own_score_and_the_peers_stand_beside_what_they_are_measured_by(
            "hardware": "two cores", "commit": "abc",
            "scores": {"mase": 0.25, "wql": 0.013, "cover80": 0.81}}  # fmt: skip
     (tmp_path / "peers.jsonl").write_text(json.dumps(row) + "\n")
-    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys.modules["records"], "RESULTS", tmp_path)
     results.main()
     page = results.PAGE.read_text()
     assert "| forecast, `linear` on days | 90,000 | 60,000 | 112,500 | 61.2 |" in page
     assert "| organisers' benchmark | 100,385 | 69,557 | 123,758 | - |" in page
     assert "10,385 below it over all, 9,557 below it on the eight weeks, 11,258 below it" in page
+    assert "the copy lies 9,000 from their file and 99,000 from the truth" in page
+    assert "| where the forecast was chosen, without | 120,000 | 120,000 | 1 of 2 |" in page
+    assert "| by which nothing was chosen, with temperatures | 50,000 | 60,000 | 1 of 1 |" in page
     told = "| 0.250 | 0.01300 | 81.0 % | gru 0.200 | 90 | 40 | 200 | lightgbm 4.7.0 | abc |"
     assert f"| taylor | LightGBM | lags {told}" in page
