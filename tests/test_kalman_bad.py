@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from forecast import fitting, store, transform
 from forecast.data.clock import DAY, HOUR, Clock
 from forecast.data.panel import assemble
 from forecast.errors import FitError, UsageError
-from forecast.kernels import threads
 from forecast.report import structure
 from forecast.training.collinear import collinear
 
@@ -161,24 +158,3 @@ def test_the_command_names_collinear_covariates_and_goes_on(tmp_path):
     wave = 10 * np.diff(np.sin(2 * np.pi * np.array([400, 401]) / 24))[0]
     assert first - second + wave == pytest.approx(6.0, abs=1.5)
     assert said in structure.notes(store.load(tmp_path / "m.safetensors"))
-
-
-def test_work_in_threads_ends_soon_after_an_error(monkeypatch):
-    """Ctrl-C meets a search of many seconds; what runs beside it must not be waited for."""
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
-    steps, started = [], threading.Event()
-
-    def work(i):
-        if i == 0:
-            started.wait(30)
-            raise KeyboardInterrupt
-        started.set()
-        for k in range(3000):
-            threads.go_on()
-            steps.append(k)
-            time.sleep(0.01)
-
-    with pytest.raises(KeyboardInterrupt):
-        threads.in_threads(work, 5)
-    assert len(steps) < 2000
-    threads.in_threads(lambda i: threads.go_on(), 2)  # the next work begins anew

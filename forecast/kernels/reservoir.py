@@ -20,7 +20,7 @@ Singles = NDArray[np.float32]
 UNROLLED = 8  # inputs per unit, the default
 
 
-@njit(fastmath=True, error_model="numpy", inline="always")
+@njit(nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _tanh(x):  # type: ignore[no-untyped-def]
     x = min(max(x, np.float32(-7.9)), np.float32(7.9))
     q = x * x
@@ -38,7 +38,7 @@ def _tanh(x):  # type: ignore[no-untyped-def]
     return x * p / d
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _hear(heard: Singles, inputs: Singles, W_in: Singles) -> None:
     """Add `inputs` (U + 1,) by `W_in` (U + 1, R) to `heard` (R,), four at a time."""
     U, R = W_in.shape
@@ -70,7 +70,7 @@ def cycle_states(x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.f
     return out
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _states(
     x: Singles,
     inputs: Singles,
@@ -98,7 +98,7 @@ def _states(
         x = out[t]
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _cycle_states(
     x: Singles, inputs: Singles, W_in: Singles, w: Singles, a: np.float32, out: Singles
 ) -> None:
@@ -114,7 +114,7 @@ def _cycle_states(
         x = out[t]
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def states_abreast(
     x: Singles, inputs: Singles, W_in: Singles, W: Singles, W_from: NDArray[np.int32], leak: Singles
 ) -> Singles:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from forecast.kernels.threads import in_order
 from forecast.models.base import Floats, History, Setting
 from forecast.models.linear import Linear, LinearConfig, Readout, spans
 from forecast.training.blocks import Block, Mask, blocks, spreads
@@ -60,10 +61,10 @@ def settle(config: Any, setting: Setting, history: History) -> Any:
     whole = Readout.of(replace(config, lags=reach[-1], hours=hours[0]), setting)
     model = Linear(options[0], setting, {"spread": spreads(whole, history)})
     model.readout, model.memory = whole, whole.memory
-    pairs = [sums(model, history, i) for i in sample]
+    pairs = list(in_order(lambda k: sums(model, history, sample[k]), len(sample)))
     rest = penalties(model)[len(whole.penalties()) :]
     every = [np.append(_within(whole, Readout.of(o, setting)), rest) for o in options]
-    errors = [_error(pairs, each, setting) for each in every]
+    errors = list(in_order(lambda k: _error(pairs, every[k], setting), len(every)))
     return options[int(np.argmin(errors))]
 
 

@@ -48,7 +48,7 @@ def fit(config: ESNConfig, setting: Setting, history: History, run: Run) -> "ESN
     model = network(config, setting, spread)
     learnt: list[Readouts] = []
     for m in range(config.reservoirs):
-        problem = _problem(model, history, gather(model, history, m, run.device))
+        problem = _problem(model, history, m, run.device)
         learnt.append(readouts(problem, config.ridge, config.pull))
         config = replace(config, ridge=learnt[0].ridge, pull=learnt[0].pull)
         run.progress("esn", (m + 1) / config.reservoirs, f"ridge {config.ridge:.0e}")
@@ -155,15 +155,16 @@ def prior(model: ESN) -> Floats:
     return model.readout.prior(len(model.outside) + model.config.units)
 
 
-def _problem(model: ESN, history: History, sums: Gather) -> Problem:
+def _problem(model: ESN, history: History, m: int, device: str) -> Problem:
     return Problem(
-        sums=sums,
+        sums=gather(model, history, m, device),
         count=len(history),
         sample=sampled(history),
         penalties=penalties(model),
         prior=prior(model),
         ridges=ridges(model.setting),
         inverses=model.config.adapt == "yes",
+        threads=device == "cpu",
     )
 
 

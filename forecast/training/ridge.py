@@ -20,13 +20,17 @@ y - W0'f, added to W0.
 Shapes: B rows, P features, H targets.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from forecast.kernels.threads import in_order
 from forecast.models.base import Arrays, Floats
+
+T = TypeVar("T")
 
 RIDGES = tuple(10.0 ** (k / 2) for k in range(-14, 3))
 STRONG = tuple(10.0 ** (k / 2) for k in range(-4, 9))  # on prices, where little can be learnt
@@ -154,6 +158,11 @@ class Problem:
     ridges: tuple[float, ...] = RIDGES  # to choose from
     solve: Callable[[Sums, Floats, float], Floats] = solve
     inverses: bool = False  # whether the inverses of the sums are wanted too
+    threads: bool = True  # whether the sums of several series may be made at once
+
+    def each(self, work: Callable[[int], T]) -> Iterator[T]:
+        """Yield what `work` gives for the number of each series, in order."""
+        return in_order(work, self.count) if self.threads else map(work, range(self.count))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,8 +183,7 @@ def readouts(problem: Problem, ridge: float, pull: float) -> Readouts:
     features, targets = problem.prior.shape
     shared, held = Sums.none(features, targets), Sums.none(features, targets)
     kept: dict[int, tuple[Sums, Sums]] = {}
-    for i in range(problem.count):
-        pair = problem.sums(i)
+    for i, pair in enumerate(problem.each(problem.sums)):
         shared.join(pair[0])
         held.join(pair[1])
         if problem.count * features**2 * 16 < ROOM:
@@ -221,16 +229,21 @@ def _solved(
     pull: float,
 ) -> tuple[Arrays, list[int]]:
     """Return the arrays of a readout, `base` first, then the series' own, and whose they are."""
-    solved, which = [base], np.zeros(problem.count + 1, np.int64)
     typical = _rms(shared, base, np.ones(base.shape[1]))
-    scale = np.tile(typical, (problem.count + 1, 1))
-    for i in range(problem.count if problem.count > 1 else 0):
+
+    def one(i: int) -> tuple[Floats | None, Floats]:
         train, _ = again(i)
-        if train.rows > len(base) and pull < PULLS[-1]:
+        if train.rows <= len(base) or pull >= PULLS[-1]:
+            return None, _rms(train, base, typical)
+        W = base + problem.solve(train.about(base), problem.penalties, pull)
+        return W, _rms(train, W, typical)
+
+    solved, which = [base], np.zeros(problem.count + 1, np.int64)
+    scale = np.tile(typical, (problem.count + 1, 1))
+    for i, (W, scale[i]) in enumerate(problem.each(one) if problem.count > 1 else ()):
+        if W is not None:
             which[i] = len(solved)
-            own = problem.solve(train.about(base), problem.penalties, pull)
-            solved.append(base + own)
-        scale[i] = _rms(train, solved[which[i]], typical)
+            solved.append(W)
     arrays = {"readouts": np.stack(solved), "which": which, "scale": scale}
     return arrays, np.flatnonzero(which).tolist()
 
