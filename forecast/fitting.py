@@ -76,25 +76,8 @@ def fit(
         work = work.shaped(config)
     fitted, adjustment, found = work.learn(config)
     fitted, coding = work.narrowed(fitted)
-    forecaster = Forecaster(
-        family=model,
-        model=fitted,
-        clock=panel.clock,
-        transform=work.transform,
-        calibration=adjustment,
-        ids=(),
-        series=np.zeros(0, np.int64),
-        scales=np.zeros(0),
-        state=fitted.start(np.zeros(0, np.int64)),
-        last=np.zeros(0, np.int64),
-        tail=np.zeros((0, KEPT)),
-        order=np.zeros(0, np.int64),
-        record=record.of_fit(given, work.transform, adjustment, coding) | found,
-        coding=coding,
-        beside=np.zeros((0, len(coding))),
-        holidays=panel.holidays if HOLIDAY in coding.sources("known") else None,
-    )
-    return _with_states(forecaster, panel)
+    facts = record.of_fit(given, work.transform, adjustment, coding) | found
+    return work.standing(fitted, adjustment, coding, facts)
 
 
 def _with_sessions(panel: Panel, kind: Family, shape: Transform, run: Run) -> Panel:
@@ -183,6 +166,33 @@ class _Work:
         setting = replace(self.setting, **names)
         narrow: Model = self.kind.load("model")(model.config, setting, model.arrays)
         return narrow, coding
+
+    def standing(
+        self, model: Model, adjustment: Calibration, coding: Coding, facts: dict[str, Any]
+    ) -> Forecaster:
+        """Return the forecaster of `model` standing at the last rows of the panel."""
+        panel, number = self.panel, np.arange(len(self.panel))
+        beside = replay.beside(coding, panel)
+        return Forecaster(
+            family=self.kind.name,
+            model=model,
+            clock=panel.clock,
+            transform=self.transform,
+            calibration=adjustment,
+            ids=panel.ids,
+            series=number,
+            scales=self.scales,
+            state=replay.absorb(
+                model, model.start(number), panel, self.transform, self.scales, beside
+            ),
+            last=panel.ends,
+            tail=replay.tails(panel, np.full((len(panel), KEPT), np.nan)),
+            order=panel.order if len(panel.order) else number,
+            record=facts,
+            coding=coding,
+            beside=beside[panel.offsets[1:] - 1],
+            holidays=panel.holidays if HOLIDAY in coding.sources("known") else None,
+        )
 
     def judged(self, model: Model, held: NDArray[np.int64]) -> tuple[Calibration, dict[str, Any]]:
         """Return the calibration, and on prices the skill, of forecasts over held-back rows."""
@@ -274,26 +284,6 @@ def _knows_the_year(panel: Panel) -> bool:
     from forecast.data.clock import YEAR
 
     return bool(span >= 1.5 * YEAR)
-
-
-def _with_states(forecaster: Forecaster, panel: Panel) -> Forecaster:
-    """Return the forecaster standing at the last rows of the panel it was fitted on."""
-    number = np.arange(len(panel))
-    model, beside = forecaster.model, replay.beside(forecaster.coding, panel)
-    state = replay.absorb(
-        model, model.start(number), panel, forecaster.transform, scales(panel), beside
-    )
-    return replace(
-        forecaster,
-        ids=panel.ids,
-        series=number,
-        scales=scales(panel),
-        state=state,
-        last=panel.ends,
-        tail=replay.tails(panel, np.full((len(panel), KEPT), np.nan)),
-        order=panel.order if len(panel.order) else number,
-        beside=beside[panel.offsets[1:] - 1],
-    )
 
 
 def _renamed(progress: Any) -> Any:

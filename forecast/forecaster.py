@@ -16,7 +16,7 @@ from forecast import replay
 from forecast.calibration import Calibration, widen
 from forecast.data import future as steps_ahead
 from forecast.data.clock import Clock, Times
-from forecast.data.covariates import Coding, carried
+from forecast.data.covariates import Coding
 from forecast.data.forecast import Forecast
 from forecast.data.holidays import HOLIDAY, Holidays
 from forecast.data.layout import Layout
@@ -87,7 +87,7 @@ class Forecaster:
         Rows at or before a series' last timestamp are skipped, holes are missing values, series
         not seen before start cold. Raises DataError when `rows` tick by another clock.
         """
-        rows = self._on_clock(rows)
+        rows = rows.read_by(self.clock)
         known = set(self.ids)
         grown = self._with(tuple(name for name in rows.ids if name not in known), rows)
         if rows.clock is not grown.clock:
@@ -119,7 +119,7 @@ class Forecaster:
         """
         place = {name: i for i, name in enumerate(self.ids)}
         known = [k for k, name in enumerate(rows.ids) if name in place]
-        part = self._on_clock(rows).select(known)
+        part = rows.read_by(self.clock).select(known)
         at = np.array([place[name] for name in part.ids], np.int64)
         old = replay.until(part, self.last[at])
         seen = replay.tails(old, np.full((len(old), KEPT), np.nan))
@@ -205,27 +205,13 @@ class Forecaster:
         what is missing there is taken from the step before.
         """
         state = {name: array[at] for name, array in self.state.items()}
-        ahead = self.ahead(at, times, known)
+        ahead = self.coding.to_come(self.beside[at], known, times.shape[1])
         sight = replay.sight(self.clock.of(self.ids).at(at), times, ahead)
         prediction = self.model.predict(state, sight)
         z = self.calibration.apply(prediction, self.series[at])
         z = widen(z, None if self.widths is None else self.widths[at])
         y = self.transform.backward(z, self.scales[at][:, None, None])
         return np.clip(y, -LARGEST, LARGEST)
-
-    def ahead(self, at: NDArray[np.int64], times: Times, known: Floats | None) -> Floats:
-        """Return the static and the known covariates (len(at), H, E) of the steps `times`.
-
-        `known` (len(at), H, K); what is missing there is taken from the step before.
-        """
-        static, size = len(self.coding.names("static")), self.coding.ahead
-        last = self.beside[at, :size]
-        out = np.repeat(last[:, None], times.shape[1], axis=1)
-        if size > static and known is not None:
-            offsets = np.arange(len(at) + 1) * times.shape[1]
-            flat = carried(known.reshape(-1, size - static), offsets, last[:, static:])
-            out[..., static:] = flat.reshape(known.shape)
-        return out
 
     def _forecast(
         self,
@@ -258,18 +244,6 @@ class Forecaster:
                 hint=f"refit: `forecast fit DATA --model {self.family} --horizon {horizon}`",
             )
         return horizon
-
-    def _on_clock(self, rows: Panel) -> Panel:
-        """Return `rows` read by the model's clock, or raise DataError."""
-        ours, theirs = self.clock, rows.clock
-        short = bool((rows.lengths < 3).all())  # too short to show a clock of their own
-        same = (ours.kind, ours.step) == (theirs.kind, theirs.step)
-        if same or (short and (ours.kind == "index") == (theirs.kind == "index")):
-            return replace(rows, clock=ours.joined(theirs.own))
-        raise DataError(
-            f"the rows are {theirs.label}, the model was fitted on {ours.label}",
-            hint="give rows of the same frequency, or fit a model on these",
-        )
 
     def _with(self, ids: tuple[str, ...], rows: Panel) -> "Forecaster":
         """Return a forecaster that also knows the series `ids`, cold.

@@ -229,7 +229,8 @@ class _Paths:
         known = np.full((*times.shape, self.known.shape[2]), np.nan)
         size = min(known.shape[1], self.known.shape[1])
         known[:, :size] = self.known[:, :size]
-        return self.forecaster.ahead(self.at, times, known)
+        f = self.forecaster
+        return f.coding.to_come(f.beside[self.at], known, times.shape[1])
 
     def _absorbed(self, sight: Floats, z: Floats, state: State) -> Floats:
         """Return what is seen of paths `z` (N S, H) as they are absorbed: each is its own market.

@@ -124,6 +124,20 @@ class Coding:
         """How many of the E columns are there for steps ahead: static and known ones."""
         return len(self.names("static")) + len(self.names("known"))
 
+    def to_come(self, last: Floats, known: Floats | None, horizon: int) -> Floats:
+        """Return the static and the known columns (N, H, E) of steps after rows `last` (N, E).
+
+        `known` (N, H, K); what is missing there is taken from the step before.
+        """
+        static, size = len(self.names("static")), self.ahead
+        last = last[:, :size]
+        out = np.repeat(last[:, None], horizon, axis=1)
+        if size > static and known is not None:
+            offsets = np.arange(len(last) + 1) * horizon
+            flat = carried(known.reshape(-1, size - static), offsets, last[:, static:])
+            out[..., static:] = flat.reshape(known.shape)
+        return out
+
     def code(self, covariates: Covariates | None, roles: Sequence[Role] = ROLES) -> Floats:
         """Return the columns of `roles` as a model sees them (T, E), NaN where missing.
 

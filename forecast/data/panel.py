@@ -16,6 +16,7 @@ from forecast.data.clock import Clock, Times
 from forecast.data.covariates import Column, Covariates
 from forecast.data.holidays import HOLIDAY, Holidays
 from forecast.data.layout import Layout
+from forecast.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,6 +125,17 @@ class Panel:
             times=None if self.times is None else self.times[source],
             covariates=self.covariates and self.covariates.take(source),
             order=order[order >= 0],
+        )
+
+    def read_by(self, clock: Clock) -> "Panel":
+        """Return the panel on `clock`, or raise DataError if its rows tick by another one."""
+        short = bool((self.lengths < 3).all())  # too short to show a clock of their own
+        same = (clock.kind, clock.step) == (self.clock.kind, self.clock.step)
+        if same or (short and (clock.kind == "index") == (self.clock.kind == "index")):
+            return replace(self, clock=clock.joined(self.clock.own))
+        raise DataError(
+            f"the rows are {self.clock.label}, the model was fitted on {clock.label}",
+            hint="give rows of the same frequency, or fit a model on these",
         )
 
     def _times_at(self, row: NDArray[np.int64]) -> Times:
