@@ -1,14 +1,15 @@
 """LightGBM through mlforecast: recursive, fitted once on the rows up to the first cutoff.
 
-Forecasts over the last days before the first cutoff say which differences the trees are given, and
-how wide intervals are.
+Each series is brought to mean zero and deviation one, so that one set of trees serves large and
+small ones. Forecasts spread over the last quarter of the rows before the first cutoff say which
+differences the trees are given, and how wide intervals are.
 """
 
 import lightgbm
 import pandas as pd
 from mlforecast import MLForecast
 from mlforecast.lag_transforms import RollingMean
-from mlforecast.target_transforms import Differences
+from mlforecast.target_transforms import Differences, LocalStandardScaler
 from run import LEVELS, Task
 
 PACKAGES = ("mlforecast", "lightgbm")
@@ -18,9 +19,11 @@ WINDOWS = 14  # cutoffs before the first one on which is chosen
 def run(name: str, task: Task) -> tuple[pd.DataFrame, str]:
     """Return the forecasts of every cutoff, and how they were made."""
     found = {}
+    size = task.before(task.cutoffs[0]).groupby("unique_id")["y"].std()
     for lag in (0, *task.seasons):
         off = errors(tool(name, task, lag), task)
-        found[float(off["off"].abs().mean()), lag] = off
+        mean = off["off"].abs().groupby(off["unique_id"]).mean() / size
+        found[float(mean.mean()), lag] = off
     (_, lag), off = min(found.items())
     spread = off.groupby(["unique_id", "step"])["off"].quantile(list(LEVELS)).unstack()
     best = tool(name, task, lag)
@@ -47,7 +50,7 @@ def tool(name: str, task: Task, lag: int) -> MLForecast:
         lags=[1, 2, 3, day, day + 1, 2 * day, week, week + 1, 2 * week],
         lag_transforms={1: [RollingMean(day)], day: [RollingMean(day)], week: [RollingMean(day)]},
         date_features=["hour", "minute", "dayofweek", *whole_year],
-        target_transforms=[Differences([lag])] if lag else None,
+        target_transforms=[*([Differences([lag])] if lag else []), LocalStandardScaler()],
     )  # fmt: skip
 
 
@@ -58,10 +61,12 @@ def ahead(fitted: MLForecast, task: Task, cutoff: pd.Timestamp) -> pd.DataFrame:
 
 
 def errors(fitted: MLForecast, task: Task) -> pd.DataFrame:
-    """Return what forecasts over the last days before the first cutoff were off by."""
-    start = task.cutoffs[0] - WINDOWS * task.horizon * task.step
+    """Return what forecasts over the last quarter before the first cutoff were off by."""
+    quarter = (task.cutoffs[0] - task.rows["ds"].min()) / task.step / 4
+    stride = max(1, int(quarter / WINDOWS / task.horizon)) * task.horizon * task.step
+    start = task.cutoffs[0] - WINDOWS * stride
     fitted.fit(task.before(start))
     (name,) = fitted.models
-    parts = [ahead(fitted, task, start + k * task.horizon * task.step) for k in range(WINDOWS)]
+    parts = [ahead(fitted, task, start + k * stride) for k in range(WINDOWS)]
     every = pd.concat(parts).merge(task.rows, on=["unique_id", "ds"])
     return every.assign(off=every["y"] - every[name])
