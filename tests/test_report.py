@@ -225,6 +225,14 @@ def test_a_failed_model_is_listed_with_its_reason():
     assert json.loads(data.to_json(b))["failed"] == {"kalman": "variance is zero"}
 
 
+def test_facts_that_say_nothing_are_left_out():
+    b = benchmark()
+    b.facts.update(known=(), past=("volume",))
+    page = html.page([("x", b)])
+    assert "<dd></dd>" not in page
+    assert "<dt>past</dt><dd>volume</dd>" in page
+
+
 def test_a_page_of_a_hundred_series_stays_small():
     b = benchmark([f"s{i}" for i in range(100)], horizon=48, windows=30)
     assert len(html.page([("many", b), ("again", b)]).encode()) < 2_000_000

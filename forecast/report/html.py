@@ -226,7 +226,8 @@ def _facts(benchmark: Benchmark) -> str:
              ("steps between cutoffs", benchmark.stride),
              ("season length", benchmark.season), *said.items(), *facts.items()]  # fmt: skip
     shell = f"<pre><code>{escape(str(command))}</code></pre>" if command else ""
-    return shell + _terms([(str(key), _words(value)) for key, value in pairs])
+    told = [(str(key), _words(value)) for key, value in pairs]
+    return shell + _terms([(key, words) for key, words in told if words])
 
 
 PROTOCOL = ("refit", "span", "gap", "seeds")  # parts of the task that are not said elsewhere

@@ -60,7 +60,8 @@ h2{{font-size:1.45rem;line-height:1.25;margin:3.2rem 0 .6rem;padding-top:1.2rem;
 h3{{font-size:1.05rem;margin:2.2rem 0 .3rem}}
 p{{margin:.4rem 0 1rem;max-width:70ch}}
 .lead{{font-size:1.06rem}}
-.note,figcaption,footer,header p{{max-width:92ch;
+.note,figcaption,header p{{max-width:92ch}}
+.note,figcaption,footer,header p{{
  color:var(--muted);font-size:.88rem;line-height:1.5}}
 nav{{display:flex;flex-wrap:wrap;gap:.3rem 1.2rem;margin-top:.8rem}}
 a{{color:var(--accent);text-underline-offset:.15em}}
