@@ -33,7 +33,8 @@ def table(scores: list[Row], columns: dict[str, str], baseline: str = "") -> str
     for score in scores:
         p, skill = score.get("p"), score.get("skill")
         sure = p is not None and skill is not None and p < 0.05 and skill > 0
-        name = f"**{score['model']}**" if sure else score["model"]
+        name = f"*{score['model']}*" if score["device"] == "elsewhere" else score["model"]
+        name = f"**{name}**" if sure else name
         name += " (baseline)" * (score["model"] == baseline)
         name += f" ± {score['mase_spread']:.3f}" if score.get("mase_spread") else ""
         cells = [number(key, score.get(key)) for key in kept]

@@ -15,8 +15,8 @@ HEAD = """# Results
 Written by `make results` from `benchmarks/results`; nothing here was typed by hand. Every model ran
 with its defaults. Choices were made on rows before the first cutoff; the windows below were looked
 at once. `p` is Diebold and Mariano's test against the baseline, corrected by Holm for the number of
-models; **bold** models are better than the baseline beyond luck (p < 0.05). Seconds are those of a
-shared machine. None of this was run on a GPU yet.
+models; **bold** models are better than the baseline beyond luck (p < 0.05), *slanted* ones are
+other tools. Seconds are those of a shared machine. None of this was run on a GPU yet.
 """
 
 

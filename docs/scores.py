@@ -85,16 +85,25 @@ def task(name: str, title: str, found: Row, columns: dict[str, str]) -> Iterator
 
 def told(found: Row) -> Iterator[str]:
     """Yield how models differ from peers, where there are some among them."""
-    outside = {s["model"] for s in found["scores"] if s["device"] == "elsewhere"}
-    lines = []
+    ranked = [(s["model"], s["device"] == "elsewhere") for s in found["scores"]]
+    peers = [name for name, outside in ranked if outside]
+    tests = {}
     for pair in found.get("pairs", ()):
-        names = (pair["model"], pair["other"])
-        if len(outside & set(names)) != 1 or pair["p"] is None:
-            continue
-        ours, theirs = names if names[1] in outside else names[::-1]
-        better = (pair["difference"] < 0) == (ours == names[0])
-        word = ("better" if better else "worse") if pair["p"] < 0.05 else "level"
-        lines.append(f"| {ours} | {theirs} | {word} | {number('p', pair['p'])} |")
-    if lines:
-        yield "Against other tools, by the same test, each pair alone:\n"
-        yield "\n".join(["| Model | Peer | It is | p |", "|:--|:--|:--|--:|", *lines, ""])
+        one, other, sign = pair["model"], pair["other"], pair["difference"]
+        tests[one, other], tests[other, one] = (sign, pair["p"]), (-sign, pair["p"])
+    if not peers:
+        return
+    yield "Against other tools, by the same test, each pair alone:\n"
+    lines = [f"| | {' | '.join(f'*{peer}*' for peer in peers)} |", f"|:--|{'--:|' * len(peers)}"]
+    for name in (name for name, outside in ranked if not outside):
+        cells = [verdict(*tests.get((name, peer), (0.0, None))) for peer in peers]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    yield "\n".join(lines) + "\n"
+
+
+def verdict(difference: float, p: float | None) -> str:
+    """Return whether a model is better, by the `difference` of its losses and its p-value."""
+    if p is None:
+        return "-"
+    word = "level" if p >= 0.05 else "better" if difference < 0 else "worse"
+    return f"{word}, {number('p', p)}"

@@ -74,8 +74,11 @@ def test_a_table_says_where_it_is_from_and_who_beats_a_peer(results, tmp_path, m
     assert "| **gru** ± 0.004 | 0.200 | 60.0 % | 0.010 |" in page
     assert "| esn | 0.600 | -20.0 % |" in page
     assert "| snaive (baseline) |" in page
-    assert "| gru | MSTL | better | <0.001 |" in page
-    assert "| esn | MSTL | worse | 0.020 |" in page
+    assert "| | *MSTL* |" in page
+    assert "| gru | better, <0.001 |" in page
+    assert "| esn | worse, 0.020 |" in page
+    assert "| snaive | - |" in page
+    assert "| ***MSTL*** | 0.300 |" in page
     assert "`forecast benchmark t.toml --record`; commit abc; seed 3, 2 seeds; two cores" in page
     assert "| MSTL | 0.600 |" in page  # all tasks together: its error beside the baseline's
 
