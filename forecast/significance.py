@@ -43,7 +43,7 @@ def diebold_mariano(a: Floats, b: Floats, overlap: int = 1, lags: int | None = N
 
     `overlap` is h, how many windows in a row share steps (1: none). `lags` is L, by default the
     larger of h - 1 and floor(4 (n / 100)^(2/9)). Cutoffs missing in either are left out. With
-    fewer than FEWEST cutoffs, or no difference at all, p is NaN.
+    fewer than FEWEST cutoffs, or no difference at all, p is NaN; 0 where all differ by the same.
     """
     d = np.asarray(a, np.float64) - np.asarray(b, np.float64)
     d = d[np.isfinite(d)]
@@ -55,8 +55,8 @@ def diebold_mariano(a: Floats, b: Floats, overlap: int = 1, lags: int | None = N
     h = min(overlap, n - 1)
     correction = (n + 1 - 2 * h + h * (h - 1) / n) / n  # (3)
     variance = long_run_variance(d, min(lags, n - 1)) / n
-    if variance <= 0:
-        return Verdict(float(d.mean()), np.nan, np.nan, n)
+    if variance <= 0:  # the same difference at every cutoff
+        return Verdict(float(d.mean()), float(np.copysign(np.inf, d[0])), 0.0, n)
     t = float(d.mean() / np.sqrt(variance) * np.sqrt(max(correction, 0.0)))
     return Verdict(float(d.mean()), t, _two_sided(t, n - 1), n)
 

@@ -114,11 +114,12 @@ def test_page_holds_everything_and_needs_nothing():
     assert {"part-1", "part-2"} <= names
     for words in ("Leaderboard", "Forecasts against truth", "Error by step ahead",
                   "Coverage of the 80", "Time and parameters", "forecast benchmark",
-                  "too few cutoffs to tell", "snaive-week",
+                  "differ from the baseline beyond luck", "snaive-week",
                   "prefers-color-scheme"):  # fmt: skip
         assert words in tags.words
     assert "nan" not in re.sub(r"[a-z-]*nan[a-z]+", "", page.lower())
     assert page == html.page([("Load", benchmark()), ("Google", stock())])
+    assert "too few cutoffs to tell" in html.page([("Load", benchmark(windows=7))])
 
 
 @pytest.mark.parametrize("prices", [False, True])

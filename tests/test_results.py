@@ -282,3 +282,39 @@ def test_comparisons_of_few_cutoffs_and_of_what_failed_tell_nothing():
     b = replace(b, baseline="")
     assert np.isnan(b.compare_steps("gru", "snaive")[1]).all()
     assert np.isnan(b.compare_series("gru", "snaive")[1]).all()
+
+
+def staggered(windows, shift, n=12):
+    """Series that end `shift` hours apart, with windows of a day counted back from their ends."""
+    b = benchmark(n=n, windows=windows, horizon=24)
+    return replace(b, cutoff=b.cutoff + shift * HOUR * b.series, ds=b.ds + shift * HOUR * b.series)
+
+
+def test_windows_that_share_steps_are_no_evidence_of_their_own():
+    """Twelve series, each ending an hour after the one before: a window of each is one cutoff."""
+    b = staggered(1, 1)
+    assert len(np.unique(b.cutoff)) == 12
+    assert list(b.cutoffs) == [11 * HOUR]
+    assert np.isnan(b.compare("gru", "snaive").p)
+    assert math.isnan(b.score("gru").p)
+    whole = staggered(20, 1)
+    assert list(whole.cutoffs) == [(24 * w + 11) * HOUR for w in range(20)]
+    assert whole.overlap == 2  # the last series of one day and the first of the next
+    assert whole.compare("gru", "snaive").cutoffs == 20
+    expected = benchmark(n=12, windows=20, horizon=24)
+    assert expected.overlap == 1
+    np.testing.assert_allclose(whole.losses("gru"), expected.losses("gru"))
+    np.testing.assert_allclose(whole.window_losses("gru"), expected.window_losses("gru"))
+
+
+def test_series_of_other_years_are_evidence_each():
+    b = staggered(1, 100)
+    assert len(b.cutoffs) == 12
+    assert b.compare("gru", "snaive").cutoffs == 12
+
+
+def test_digits_lost_in_a_file_make_no_winner():
+    b = benchmark()
+    run = b.runs["snaive"]
+    b.runs["copy"] = replace(run, name="copy", quantiles=run.quantiles * (1 + 1e-10))
+    assert replace(b, baseline="snaive").score("copy").wins == 0.5

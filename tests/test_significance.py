@@ -126,3 +126,9 @@ def test_the_bootstrap_keeps_neighbours_together_and_the_mean():
     means = resampled(losses)
     np.testing.assert_allclose(means.mean(axis=0), losses.mean(axis=0), atol=0.02)
     np.testing.assert_allclose(means.std(axis=0), 0.1, atol=0.03)
+
+
+def test_a_difference_that_is_always_the_same_is_sure():
+    found = diebold_mariano(np.full(FEWEST, 0.2), np.full(FEWEST, 0.3))
+    assert (found.p, found.statistic) == (0.0, -np.inf)
+    assert np.isnan(diebold_mariano(np.full(20, 0.2), np.full(20, 0.2)).p)

@@ -147,6 +147,12 @@ class Clock:
             return self._back(self._trading_days_after(self.counted(last), horizon))
         return self.shift(last[:, None], np.arange(1, horizon + 1))
 
+    def later(self, times: Times, steps: int) -> Times:
+        """Return the timestamps (N,) `steps` steps after `times` (N,)."""
+        if self.kind == "trading":
+            return self.ahead(times, steps)[:, -1]
+        return self.shift(times, np.full(len(times), steps))
+
     def shift(self, times: Times, steps: Times) -> Times:
         """Return `times` moved by `steps` steps, which may be negative.
 

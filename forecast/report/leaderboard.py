@@ -139,11 +139,12 @@ def notes(benchmark: Benchmark) -> list[str]:
         for run in benchmark.runs.values()
         for name, why in run.dropped.items()
     ]
+    filling = "the last value" if benchmark.season == 1 else "the value one season ago"
     for score in scores:
         if score.missing and benchmark.runs[score.model].failed is None:
             said.append(
                 f"{score.model} left {score.missing:,} of {score.rows:,} rows without a forecast; "
-                "they are scored as the naive's."
+                f"they are scored as {filling}, without width."
             )
     drawn = [score for score in scores if score.seeds > 1]
     if drawn:
@@ -185,7 +186,7 @@ def summary(benchmark: Benchmark) -> list[str]:
     ranked = [s for s in benchmark.scores() if not math.isnan(s.mase)]
     base = benchmark.baseline
     if not ranked:
-        return [_protocol(benchmark), "No model could be scored."]
+        return [_protocol(benchmark), _unranked(benchmark)]
     about = f", {FAMILIES[base].summary}" if base in FAMILIES else ""
     said = [_protocol(benchmark), f"The baseline is {base}{about}."]
     rivals = [s for s in ranked if s.model != base and not math.isnan(s.skill)]
@@ -195,6 +196,16 @@ def summary(benchmark: Benchmark) -> list[str]:
         "truths."
     )
     return [*said, _significance(rivals)]
+
+
+def _unranked(benchmark: Benchmark) -> str:
+    if all(run.failed is not None for run in benchmark.runs.values()):
+        return "Every model failed."
+    what = "last value" if benchmark.season == 1 else "value one season ago"
+    return (
+        f"MASE is undefined, as before the first cutoff the {what} never errs or the rows are too "
+        "few for it, so the models are not ranked; other scores stand."
+    )
 
 
 def _significance(rivals: list[Score]) -> str:
@@ -220,6 +231,7 @@ def _protocol(benchmark: Benchmark) -> str:
     ahead = "one step ahead" if h == 1 else f"{h} steps ahead"
     series = "one series" if n == 1 else f"{n:,} series"
     windows = "one cutoff" if benchmark.windows == 1 else f"{benchmark.windows:,} cutoffs"
+    windows += " of each" * benchmark.apart
     return (
         f"{len(benchmark.runs)} models forecast {series} ({benchmark.clock.label}) {ahead} from "
         f"{windows}; {rows:,} truths judge them."

@@ -18,6 +18,8 @@ from forecast.results.score import NAN, Score
 from forecast.results.tally import blocks
 from forecast.significance import Verdict, confidence_set, diebold_mariano, holm, resampled
 
+SAME = 1e-6  # relative; losses this near are the same
+
 
 @dataclass(eq=False)
 class Benchmark(Forecasts):
@@ -99,7 +101,7 @@ class Benchmark(Forecasts):
         step as begin within h steps.
         """
         pairs = zip(self.paths(name).T, self.paths(other).T, strict=True)
-        found = [diebold_mariano(*pair, -(-h // self.stride)) for h, pair in enumerate(pairs, 1)]
+        found = [diebold_mariano(*pair, self._overlap(h)) for h, pair in enumerate(pairs, 1)]
         return np.array([v.difference for v in found]), np.array([v.p for v in found])
 
     def compare_series(self, name: str, other: str) -> tuple[Floats, Floats]:
@@ -120,7 +122,11 @@ class Benchmark(Forecasts):
     @property
     def overlap(self) -> int:
         """How many windows in a row share steps; 1 when none do."""
-        return -(-self.horizon // self.stride)
+        return self._overlap(self.horizon)
+
+    def _overlap(self, steps: int) -> int:
+        """Return the same for windows of so many steps; those of a spell reach into the next."""
+        return -(-steps // self.stride) + self.apart
 
     def _window_sums(self, name: str) -> tuple[Floats, Floats]:
         """Return rows and absolute error of each window (V,), averaged over the seeds."""
@@ -186,7 +192,8 @@ class Benchmark(Forecasts):
             return score
         ours, theirs = (self.window_losses(s.model) for s in (score, against))
         both = np.isfinite(ours) & np.isfinite(theirs)
-        wins = (ours < theirs) + 0.5 * (ours == theirs)
+        level = np.isclose(ours, theirs, rtol=SAME, atol=0)  # but for the digits of a file
+        wins = np.where(level, 0.5, ours < theirs)
         low, high = self._skill_range(score.model, against.model)
         return replace(
             score,

@@ -95,7 +95,28 @@ class Forecasts:
 
     @cached_property
     def cutoffs(self) -> Times:
-        """All cutoffs (C,), oldest first."""
+        """All cutoffs (C,), oldest first.
+
+        Where series end apart, those within a stride are one and called by the last of them: their
+        windows share steps, so they are no evidence of their own.
+        """
+        every = self._every_cutoff
+        if not self.apart:
+            return every
+        after = self.clock.later(every, self.stride)
+        last, begin = [], 0
+        while begin < len(every):
+            begin = max(int(np.searchsorted(every, after[begin])), begin + 1)
+            last.append(begin - 1)
+        return every[last]
+
+    @property
+    def apart(self) -> bool:
+        """Whether series have cutoffs of their own, as windows counted from their ends do."""
+        return len(self._every_cutoff) > self.windows
+
+    @cached_property
+    def _every_cutoff(self) -> Times:
         found = [np.unique(self.cutoff[part]) for part in blocks(len(self.y))]
         return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
 

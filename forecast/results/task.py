@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from forecast.errors import UsageError
 
+MOST = 10**9  # of anything that is counted
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -26,13 +28,15 @@ class Task:
     seeds: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse counts below one."""
+        """Refuse counts below one, and those no data could have."""
         for name in ("horizon", "windows", "stride", "refit", "span", "seeds"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"{name} is {value}", hint=f"--{name} must be at least 1")
-        if self.gap < 0:
-            raise UsageError(f"gap is {self.gap}", hint="--gap must be at least 0")
+            if value is not None and value > MOST:
+                raise UsageError(f"{name} is {value}", hint=f"--{name} must be at most {MOST:,}")
+        if not 0 <= self.gap <= MOST:
+            raise UsageError(f"gap is {self.gap}", hint=f"--gap must be in 0..{MOST:,}")
 
     @property
     def step(self) -> int:
