@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from forecast import fitting, importance, in_sample
 from forecast.data.panel import Panel
-from forecast.errors import FitError, ForecastError
+from forecast.errors import FitError, ForecastError, UsageError
 from forecast.forecaster import Forecaster
 from forecast.models import family
 from forecast.models.base import LEVELS
 from forecast.plan import Plan
 from forecast.results import ModelRun, Task
 from forecast.results.tally import blocks, let_go
-from forecast.runfolder import Journal, Storage
+from forecast.runfolder import Journal, Storage, checksum
 from forecast.training.run import Run
 from forecast.walk import Walk
 
@@ -70,13 +70,18 @@ class Job:
         plan, storage = self.work.plan, self.work.storage
         journal = storage.journal(label)
         new = not journal.entries
-        values = storage.array(label, (plan.size, 1 + len(LEVELS)), np.float64, keep=True)
+        values = storage.array(
+            label, (plan.size, 1 + len(LEVELS)), np.float64, keep=True, begun=not new
+        )
         if new:
             _blank(values)
             journal.write(begun=True)
+        journal.check(lambda window: values[plan.places(window)[2]])
         out = ModelRun(self.model, values[:, 0], values[:, 1:])
         try:
             self._replay(values, journal)
+        except UsageError:  # nothing that other models are spared
+            raise
         except ForecastError as error:
             _blank(values)
             journal.write(failed=error.message)
@@ -122,7 +127,8 @@ class Job:
                 began = time.perf_counter()
             if w >= first:
                 self.walk.forecast(forecaster, w, values)
-                journal.write(window=w, seconds=time.perf_counter() - began)
+                found = checksum(values[self.work.plan.places(w)[2]])
+                journal.write(window=w, seconds=time.perf_counter() - began, sum=found)
                 self._say(first, w)
         if forecaster is not None:
             self._describe(forecaster, journal)

@@ -8,7 +8,8 @@ as before, and goes on to the same bytes.
 
 import json
 import tempfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from forecast import store
 from forecast.data.writing import atomic
-from forecast.errors import UsageError
+from forecast.errors import ModelFileError, UsageError
 from forecast.forecaster import Forecaster
 
 LARGE = 32 << 20  # bytes; a larger array becomes the map of a file
@@ -35,10 +36,18 @@ class Storage:
 
     folder: Path | None = None
 
-    def array(self, name: str, shape: tuple[int, ...], kind: Any, keep: bool = False) -> Array:
-        """Return an array called `name`; with `keep`, the one the run folder holds already."""
+    def array(
+        self, name: str, shape: tuple[int, ...], kind: Any, keep: bool = False, begun: bool = False
+    ) -> Array:
+        """Return an array called `name`; with `keep`, the one the run folder holds.
+
+        Raises UsageError for one that is damaged, or was `begun` and is gone.
+        """
         if keep and self.folder is not None:
-            return _mapped(self.folder / f"{name}.npy", shape, kind)
+            path = self.folder / f"{name}.npy"
+            if begun and not path.exists():
+                raise UsageError(f"{path} is gone, which the run has written", hint=OTHER)
+            return _mapped(path, shape, kind)
         if int(np.prod(shape)) * np.dtype(kind).itemsize < LARGE:
             return np.empty(shape, kind)
         with tempfile.TemporaryFile(prefix="forecast-") as file:  # gone when nothing maps it
@@ -62,7 +71,7 @@ def opened(folder: Path | None, about: dict[str, Any]) -> Storage:
     sheet, wanted = folder / "run.json", json.loads(json.dumps({"format": FORMAT, **about}))
     if sheet.exists():
         with _whole(sheet):
-            held = json.loads(sheet.read_text())
+            held = _object(json.loads(sheet.read_text()))
         _compare(folder, held, wanted)
     elif any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty and holds no run", hint=OTHER)
@@ -94,8 +103,19 @@ def _whole(path: Path) -> Iterator[None]:
     """Turn what a damaged file raises into UsageError."""
     try:
         yield
-    except (ValueError, KeyError, EOFError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, EOFError, UnicodeDecodeError, ModelFileError) as error:
         raise UsageError(f"{path} is damaged: {error}", hint=OTHER) from error
+
+
+def checksum(values: Array) -> int:
+    """Return a number that differs when a bit of `values` does."""
+    return zlib.crc32(np.ascontiguousarray(values).data)
+
+
+def _object(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError("it is no object")
+    return found
 
 
 def _mapped(path: Path, shape: tuple[int, ...], kind: Any) -> Array:
@@ -134,7 +154,7 @@ class Journal:
             with self._path.open("r+b") as file:
                 file.truncate(len(whole))
         with _whole(self._path):
-            self.entries = [json.loads(line) for line in whole.splitlines()]
+            self.entries = [_object(json.loads(line)) for line in whole.splitlines()]
 
     @property
     def _path(self) -> Path:
@@ -166,8 +186,19 @@ class Journal:
                 self._fit(old["fit"]).unlink()
 
     def restore(self, window: int) -> Forecaster:
-        """Return the fit of `window`."""
-        return store.load(self._fit(window))
+        """Return the fit of `window`; UsageError when its file is not what was saved."""
+        with _whole(self._fit(window)):
+            return store.load(self._fit(window))
+
+    def check(self, window_of: Callable[[int], Array]) -> None:
+        """Raise UsageError unless the forecasts of every window that is done are those written."""
+        if self.stem is None:
+            return
+        for entry in self.entries:
+            if "sum" in entry and checksum(window_of(entry["window"])) != entry["sum"]:
+                raise UsageError(f"{self.stem}.npy is damaged: the forecasts of window "
+                                 f"{entry['window']} are not those written there",
+                                 hint=OTHER)  # fmt: skip
 
     def _fit(self, window: int) -> Path:
         return Path(f"{self.stem}-{window}.safetensors")
