@@ -111,7 +111,12 @@ class _Table:
         out[at, 1:] = spread(values, levels)
         known = tuple(min(values) <= level <= max(values) for level in levels)
         left = int((which & (self.at < 0)).sum())
-        notes = (f"{left:,} rows of {self.path.name} are not of this benchmark",) if left else ()
+        ladder = np.stack([values[level] for level in sorted(values)], axis=1)
+        crossed = int((np.diff(ladder, axis=1) < 0).any(axis=1).sum())
+        notes = (
+            *([f"{left:,} rows of {self.path.name} are not of this benchmark"] if left else []),
+            *([f"quantiles cross in {crossed:,} of {len(rows):,} rows"] if crossed else []),
+        )
         return ModelRun(
             name, out[:, 0], out[:, 1:], np.nan, np.nan, None, "elsewhere", notes=notes, known=known
         )
@@ -192,7 +197,11 @@ def _check_truth(table: _Table) -> None:
     """Raise DataError where the file has another truth than the data."""
     if "y" not in table.frame:
         return
-    theirs = np.asarray(table.frame["y"], np.float64)
+    try:
+        theirs = np.asarray(table.frame["y"], np.float64)
+    except ValueError as error:
+        raise DataError(f"{table.path}: a value of `y` is no number: {error}",
+                        hint="an empty cell is a missing truth") from None  # fmt: skip
     ours = np.where(table.at >= 0, np.asarray(table.benchmark.y)[table.at], np.nan)
     off = np.abs(theirs - ours) > SAME * np.maximum(np.abs(ours), 1e-9)
     if off.any():
@@ -211,14 +220,28 @@ def _models(path: Path, frame: "pd.DataFrame") -> Found:
     levels = {float(c): c for c in frame.columns if LEVEL.fullmatch(str(c))}
     every = np.ones(len(frame), np.bool_)
     if not levels and "mean" not in frame:
-        return [(name, every, columns) for name, columns in _nixtla(path, frame).items()]
+        found = _nixtla(path, frame)
+        for columns in found.values():
+            _check_levels(path, columns)
+        return [(name, every, columns) for name, columns in found.items()]
     columns = levels | ({MEAN: "mean"} if "mean" in frame else {})
+    _check_levels(path, columns)
     if not {MEAN, 0.5} & set(columns):
         raise DataError(f"{path}: there is neither a column `mean` nor `0.5`", hint=FORM)
     if "model" not in frame:
         return [(path.name.split(".")[0], every, columns)]
     names = np.asarray(frame["model"].fillna("").astype(str), object)
+    if (names == "").any():
+        line = int((names == "").argmax()) + 2
+        raise DataError(f"{path}, line {line}: the model has no name", hint=FORM)
     return [(str(name), names == name, columns) for name in dict.fromkeys(names)]
+
+
+def _check_levels(path: Path, columns: dict[float, str]) -> None:
+    for level, column in columns.items():
+        if level != MEAN and not 0 < level < 1:
+            raise DataError(f"{path}, column `{column}`: a quantile level lies between 0 and 1",
+                            hint="leave the column out")  # fmt: skip
 
 
 def _nixtla(path: Path, frame: "pd.DataFrame") -> dict[str, dict[float, str]]:

@@ -143,6 +143,9 @@ def test_a_task_file_names_peers(folder, ours, capsys):
         (lambda f: f[["unique_id", "ds", "cutoff", "y"]], "no column holds forecasts"),
         (lambda f: f[["unique_id", "ds", "cutoff", "0.1"]], "neither a column `mean` nor `0.5`"),
         (lambda f: f.assign(mean="much"), "a forecast of `bad` is no number"),
+        (lambda f: f.assign(y="much"), "a value of `y` is no number"),
+        (lambda f: f.assign(**{"0.0": 1.0}), "column `0.0`: a quantile level lies between 0 and 1"),
+        (lambda f: f.assign(model=""), "line 2: the model has no name"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_refused(folder, ours, change, words, capsys):
@@ -152,6 +155,24 @@ def test_what_cannot_be_judged_is_refused(folder, ours, change, words, capsys):
     assert words in said
     assert "Hint:" in said
     assert not (folder / "no.csv").exists()
+
+
+def test_a_file_is_judged_before_anything_is_fitted(folder, ours, capsys, monkeypatch):
+    def never(*args, **more):
+        raise AssertionError("a model was fitted")
+
+    monkeypatch.setattr("forecast.training.linear.fit", never)
+    ours.assign(y=ours["y"] * 2).to_csv("bad.csv", index=False)
+    assert cli.run(["benchmark", "wave.csv", *TASK, "--peers", "bad.csv"]) == 3
+    assert "line 2: `y` is " in capsys.readouterr().err
+
+
+def test_holes_and_crossing_quantiles_are_said(folder, ours, capsys):
+    odd = ours.iloc[20:].rename(columns={"0.1": "0.9", "0.9": "0.1"})
+    odd.to_csv("odd.csv", index=False)
+    _, said = scores(capsys, "--peers", "odd.csv")
+    assert "Warning: odd: 20 of 144 rows have no forecast" in said
+    assert "Warning: odd: quantiles cross in 124 of 124 rows" in said
 
 
 def test_a_file_that_is_no_table_is_refused(folder, capsys):
