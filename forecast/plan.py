@@ -89,6 +89,8 @@ def plan_windows(panel: Panel, task: Task) -> Plan:
     known = seen[panel.offsets[:-1] + counts] - seen[panel.offsets[:-1]] > 0
     left = np.clip(panel.lengths - counts - task.gap, 0, task.horizon)
     judged = np.where((counts > 0) & known, left, 0)
+    if not seen[-1]:
+        raise DataError("no series has a value")
     if not judged.any():
         raise DataError(
             "no series has a value before its cutoff and a row after it",
@@ -98,16 +100,17 @@ def plan_windows(panel: Panel, task: Task) -> Plan:
 
 
 def _windows_from_the_ends(panel: Panel, task: Task) -> tuple[Ints, Times]:
-    back = task.reach + task.step * np.arange(task.windows)[::-1]
-    counts = panel.lengths - back[:, None]  # (W, N)
     most = int(panel.lengths.max(initial=0))
     fits = (most - task.reach - 1) // task.step + 1 if most > task.reach else 0
     if fits < task.windows:
+        need = task.reach + task.step * (task.windows - 1) + 1
         raise DataError(
-            f"{task.windows} windows of {task.horizon} steps, {task.step} apart, need "
-            f"{back[0] + 1} rows; the longest series has {most}",
-            hint=f"--windows {fits}" if fits else "a shorter --horizon",
+            f"{task.windows:,} windows, {task.step:,} steps apart, which end {task.reach:,} steps "
+            f"after their cutoffs, need {need:,} rows; the longest series has {most:,}",
+            hint=f"--windows {fits}" if fits else _shorter(task),
         )
+    back = task.reach + task.step * np.arange(task.windows)[::-1]
+    counts = panel.lengths - back[:, None]  # (W, N)
     times = panel.all_times()
     place = panel.offsets[:-1] + np.clip(counts - 1, 0, np.maximum(panel.lengths - 1, 0))
     return counts, times[np.minimum(place, len(times) - 1)]
@@ -116,11 +119,17 @@ def _windows_from_the_ends(panel: Panel, task: Task) -> tuple[Ints, Times]:
 def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
     grid = _grid(panel)
     start = int(np.searchsorted(grid, first, "right")) - 1
-    if start < 0 or start + task.reach >= len(grid):
-        span = panel.clock.write(grid[[0, -1]])
+    span = panel.clock.write(grid[[0, -1]])
+    if not grid[0] <= first <= grid[-1]:
         raise DataError(
             f"the first cutoff lies outside the data, {span[0]} to {span[1]}",
             hint="--first-cutoff must leave rows before it and a horizon after it",
+        )
+    if start + task.reach >= len(grid):
+        raise DataError(
+            f"from the first cutoff to {span[1]} there are {len(grid) - 1 - start:,} steps, and "
+            f"{task.reach:,} are wanted",
+            hint=f"an earlier --first-cutoff, or {_shorter(task)}",
         )
     fits = (len(grid) - 1 - task.reach - start) // task.step + 1
     if fits < task.windows:
@@ -131,6 +140,12 @@ def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
     cutoffs = grid[start + task.step * np.arange(task.windows)]
     counts = np.stack([panel.counts_until(int(cut)) for cut in cutoffs])
     return counts, np.broadcast_to(cutoffs[:, None], counts.shape)
+
+
+def _shorter(task: Task) -> str:
+    if task.gap > task.horizon:
+        return "a smaller --gap"
+    return "a shorter --horizon" if task.horizon > 1 else "more rows"
 
 
 def _grid(panel: Panel) -> Times:

@@ -17,6 +17,7 @@ Keys are the flags of `forecast benchmark`, with their defaults; those of `[data
 rows are and how they are read, covariates too: `known = ["temperature"]`.
 """
 
+import json
 import math
 import os
 import tomllib
@@ -32,6 +33,7 @@ from forecast.results import Score
 
 FOLDER = "FORECAST_DATA"  # environment variable: where to look for data beside the task file
 CLOSE = 1e-9  # relative; scores this near are the same
+WORDS = {int: "a whole number", str: "a text", float: "numbers such as 0.1", list: "a list"}
 READING = {f.name for f in fields(Wanted)} - {"future"}
 
 
@@ -69,10 +71,11 @@ def load(path: Path) -> Evaluation:
     """Read a task file; UsageError names what it does not know, DataError a file that is absent."""
     try:
         text = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"{path}: {reason}", hint="a task file is TOML") from error
-    rows, changes = dict(text.pop("data", {})), text.pop("set", {})
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: {error}", hint="a task file is TOML") from error
+    rows, changes = (_table(path, text, name) for name in ("data", "set"))
     _check(path, "", text, KEYS)
     _check(path, "data.", rows, {"file", "dataset", "series", *READING})
     _kinds(path, text)
@@ -113,15 +116,34 @@ def _check(path: Path, table: str, given: dict[str, Any], known: set[str]) -> No
             )
 
 
+def _table(path: Path, text: dict[str, Any], name: str) -> dict[str, Any]:
+    found = text.pop(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: `{name}` is a table", hint=f"[{name}]")
+    return found
+
+
 def _kinds(path: Path, text: dict[str, Any]) -> None:
     """Refuse values of another type than the default's."""
     wanted = {"horizon": int, "stride": int, "windows": int, "gap": int, "seeds": int, "seed": int,
               "first_cutoff": str, "name": str, "transform": str, "recorded": str,
-              "models": list, "quantiles": list, "metrics": list, "peers": list}  # fmt: skip
+              "refit": (int, str), "span": (int, str)}  # fmt: skip
     for name, kind in wanted.items():
-        value = text.get(name)
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise UsageError(f"{path}: `{name}` takes {kind.__name__}, not `{value}`")
+        _refuse(path, name, text.get(name), kind)
+    several = {"models": str, "quantiles": float, "metrics": str, "peers": str}
+    for name, kind in several.items():
+        value = text.get(name, [])
+        _refuse(path, name, value, list)
+        for one in value:
+            _refuse(path, name, one, kind)
+
+
+def _refuse(path: Path, name: str, value: Any, kind: Any) -> None:
+    """Raise UsageError for a value of another kind than wanted; None is none."""
+    if value is None or (isinstance(value, kind) and not isinstance(value, bool)):
+        return
+    names = " or ".join(WORDS[k] for k in (kind if isinstance(kind, tuple) else (kind,)))
+    raise UsageError(f"{path}: `{name}` takes {names}, not {json.dumps(value, default=str)}")
 
 
 def _lists(path: Path, rows: dict[str, Any]) -> None:
@@ -131,7 +153,7 @@ def _lists(path: Path, rows: dict[str, Any]) -> None:
         kind = several.get(name, str)
         each = value if isinstance(value, list) and name in several else [value]
         if not all(isinstance(one, kind) and not isinstance(one, bool) for one in each):
-            raise UsageError(f"{path}: `data.{name}` takes {kind.__name__}, not `{value}`")
+            raise UsageError(f"{path}: `data.{name}` takes {WORDS[kind]}, not {json.dumps(value)}")
 
 
 def _metrics() -> list[str]:

@@ -18,6 +18,7 @@ from forecast.errors import UsageError
 Floats = NDArray[np.float64]
 Name = Literal["none", "log", "diff", "log-diff"]
 FAULTS = 0.005  # share of prices that may be zero or negative, as faults
+CYCLES = 10  # seasons that prices must show not to have
 FLOOR = 0.03  # of the scale: a reading below it is taken for a fault of the meter
 
 
@@ -128,6 +129,8 @@ def _is_price(y: Floats, seasons: tuple[int, ...]) -> bool:
     z = np.log(y)
     change = np.diff(z)
     if change.std() == 0 or change.std() > 0.5 * z.std():
+        return False
+    if seasons and len(change) < CYCLES * seasons[0]:  # too few to see that there is no season
         return False
     limit = 0.1 + 3 / np.sqrt(len(change))
     lags = [1, *(s for s in seasons[:1] if s < len(change) // 2)]
