@@ -2,6 +2,8 @@
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +99,7 @@ def test_a_task_file_names_covariates(capsys, folder):
     assert "`cold`: known covariate: no column is called so" in capsys.readouterr().err
     (folder / "task.toml").write_text(told.replace('["heat"]', "[7]"))
     assert run("task.toml") == 2
-    assert "`data.known` takes str" in capsys.readouterr().err
+    assert "`data.known` takes a text, not [7]" in capsys.readouterr().err
 
 
 def test_a_run_folder_is_that_of_one_clock(capsys):
@@ -122,7 +124,7 @@ def test_a_task_file_takes_parts_of_one_table(capsys, folder):
     ("before", "after", "code", "words"),
     [
         ("horizon = 4", "horizn = 4", 2, "no key is called `horizn`"),
-        ("horizon = 4", 'horizon = "4"', 2, "`horizon` takes int, not `4`"),
+        ("horizon = 4", 'horizon = "4"', 2, '`horizon` takes a whole number, not "4"'),
         ("season =", "seasn =", 2, "no key is called `data.seasn`"),
         ('"mase", "msis"', '"mese"', 2, "no metric is called `mese`"),
         ('file = "wave.csv"', "", 2, "one of `data.file` and `data.dataset`"),
@@ -149,8 +151,13 @@ def test_the_data_of_a_task_may_lie_elsewhere(folder, monkeypatch):
 def test_the_gate_opens_for_a_better_model_only(capsys):
     assert plain("--fail-unless-better-than", "naive", "--alpha", 0.05) == 0
     assert "Better than naive beyond luck (alpha 0.05): snaive." in capsys.readouterr().err
-    assert plain("--fail-unless-better-than", "snaive") == 8
+    assert plain("--fail-unless-better-than", "snaive") == 2
+    assert "nothing is compared with snaive" in capsys.readouterr().err
+    assert plain("--models", "naive", "--fail-unless-better-than", "snaive") == 8
     assert "no model is better than snaive beyond luck" in capsys.readouterr().err
+    short = ("--models", "naive", "--windows", 3, "--fail-unless-better-than", "snaive")
+    assert plain(*short) == 8
+    assert "3 cutoffs tell nothing from luck: 8 are needed" in capsys.readouterr().err
     assert plain("--fail-unless-better-than", "lstm") == 2
 
 
@@ -234,3 +241,133 @@ def test_a_damaged_run_folder_is_refused(capsys, folder, name, damage, words):
     said = capsys.readouterr().err
     assert words in said
     assert "--run another folder" in said
+
+
+def test_flags_count_more_than_a_task_file(capsys, folder):
+    flags = ("--horizon", 6, "--windows", 5, "--models", "drift", "--seed", 5, "--season", 12,
+             "--set", "linear.lags=3")  # fmt: skip
+    assert run("task.toml", "-q", "-f", "json", "-o", "out.json", *flags) == 0
+    found = json.loads((folder / "out.json").read_text())
+    assert (found["task"]["horizon"], found["task"]["windows"]) == (6, 5)
+    assert found["facts"]["seed"] == 5
+    assert found["facts"]["task"]["gap"] == 1  # as the file says
+    assert found["task"]["season"] == 12
+    assert {"drift", "snaive", "linear"} <= {s["model"] for s in found["scores"]}
+    capsys.readouterr()
+    assert run("task.toml", "--record", "--gap", 0) == 2
+    assert "a record is of what task.toml says, and `--gap` changes it" in capsys.readouterr().err
+    assert run("task.toml", "--dataset", "google-stock") == 2
+
+
+@pytest.mark.parametrize("flag", ["-o", "--forecasts", "--report"])
+def test_what_is_read_is_not_written_over(capsys, folder, flag):
+    before = (folder / "wave.csv").read_bytes()
+    for target in ("wave.csv", "./wave.csv", folder / "wave.csv"):
+        assert plain(flag, target) == 2
+        assert "is named twice, and what is there would be lost" in capsys.readouterr().err
+    assert (folder / "wave.csv").read_bytes() == before
+    assert plain("-o", "x.csv", "--forecasts", "x.csv") == 2
+    assert not (folder / "x.csv").exists()
+    assert plain("-q", "-o", "/dev/null", "--forecasts", "/dev/null") == 0
+
+
+def test_an_audit_takes_no_report(capsys, folder):
+    assert plain("--audit", "--report", "a.html") == 2
+    assert "`--audit` scores nothing: `--report` has no place" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('["snaive"]', "[3]", "`models` takes a text, not 3"),
+        ("[0.1, 0.5, 0.9]", '["a"]', "`quantiles` takes numbers such as 0.1"),
+        ("gap = 1", "peers = [3]", "`peers` takes a text"),
+        ("gap = 1", "span = {a = 3}", "`span` takes a whole number or a text"),
+        ("gap = 1", "set = 3", "`set` is a table"),
+        ("horizon = 4", "horizon = 0", "--horizon must be at least 1"),
+        ("gap = 1", "gap = 99999999999999999999", "--gap must be in 0..1,000,000,000"),
+    ],
+)
+def test_a_task_file_holds_values_of_the_right_kind(capsys, folder, before, after, words):
+    (folder / "task.toml").write_text(TASK.replace(before, after, 1))
+    assert run("task.toml") == 2
+    assert words in capsys.readouterr().err
+
+
+def test_numbers_no_data_could_have_are_refused(capsys):
+    assert plain("--windows", 10**9) == 3
+    assert "the longest series has 200" in capsys.readouterr().err
+    assert plain("--span", 10**20) == 2
+    assert plain("--transform", "banana") == 2
+    assert plain("--models", "linear", "--set", "linear.lags=x") == 2
+
+
+def test_a_damaged_run_folder_is_said_and_not_scored(capsys, folder):
+    flags = ("--refit", "every", "--run", "kept", "-q", "-o")
+    assert plain(*flags, "whole.csv") == 0
+    kept = folder / "kept"
+    values = (kept / "linear-0.npy").read_bytes()
+
+    def refused(words):
+        capsys.readouterr()
+        assert plain(*flags, "again.csv") == 2
+        error = capsys.readouterr().err
+        assert words in error
+        assert "--run another folder" in error
+
+    (kept / "linear-0.npy").unlink()
+    refused("linear-0.npy is gone")
+    (kept / "linear-0.npy").write_bytes(values[:400] + bytes(16) + values[416:])
+    refused("linear-0.npy is damaged: the forecasts of window 0 are not those written there")
+    (kept / "linear-0.npy").write_bytes(values)
+    journal = (kept / "drift-0.jsonl").read_text().splitlines(keepends=True)
+    fit = next(kept.glob("drift-0-*.safetensors"))
+    model = fit.read_bytes()
+    fit.write_bytes(model[:-5])
+    (kept / "drift-0.jsonl").write_text("".join(journal[:-1]))
+    refused("safetensors is damaged")
+    fit.write_bytes(model)
+    (kept / "drift-0.jsonl").write_text("[1]\n")
+    refused("drift-0.jsonl is damaged: it is no object")
+    (kept / "drift-0.jsonl").write_text("".join(journal))
+    assert plain(*flags, "again.csv") == 0
+    (kept / "run.json").write_text("[1, 2]")
+    refused("run.json is damaged")
+
+
+def test_a_cutoff_near_the_end_says_what_is_left(capsys):
+    late = ("wave.csv", "--models", "snaive", "--horizon", 4, "--windows", 1)
+    assert run(*late, "--first-cutoff", "2024-01-09T05:00:00") == 3
+    assert "to 2024-01-09T07:00:00 there are 2 steps, and 4 are wanted" in capsys.readouterr().err
+    assert run(*late, "--first-cutoff", "2025-01-09T05:00:00") == 3
+    assert "lies outside the data" in capsys.readouterr().err
+
+
+def test_a_closed_standard_output_is_no_bug(folder):
+    command = f"{sys.executable} -m forecast benchmark wave.csv --models naive --horizon 4 -q >&-"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard output is closed" in done.stderr
+
+
+def test_series_that_never_change_are_scored_but_not_ranked(capsys, folder):
+    rows = [f"a,2024-01-{day:02d},5" for day in range(1, 29)]
+    (folder / "flat.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    assert run("flat.csv", "--models", "naive", "--horizon", 1, "--windows", 9) == 0
+    assert "MASE is undefined, as before" in " ".join(capsys.readouterr().err.split())
+    gate = ("--fail-unless-better-than", "snaive")
+    assert run("flat.csv", "--models", "naive", "--horizon", 1, "--windows", 9, *gate) == 8
+    assert "MASE is undefined" in capsys.readouterr().err
+
+
+def test_a_short_season_is_not_taken_for_a_price(capsys, folder):
+    """Too few days show no season by the test of a random walk, whatever there is."""
+    rng = np.random.default_rng(1)
+    t = np.arange(216)
+    y = 100 + 10 * np.sin(t * np.pi / 12) + 2 * rng.normal(size=len(t))
+    hours = np.datetime64("2024-01-01T00") + t
+    rows = [f"a,{h}:00:00,{v:.4f}" for h, v in zip(hours, y, strict=True)]
+    (folder / "short.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    out = ("-q", "-f", "json", "-o", "o.json")
+    assert run("short.csv", "--models", "naive", "--horizon", 24, "--windows", 4, *out) == 0
+    assert not json.loads((folder / "o.json").read_text())["task"]["prices"]

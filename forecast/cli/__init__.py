@@ -130,7 +130,8 @@ def _run(args: list[str]) -> int:
     try:
         with command.make_context("forecast", list(args) or ["--help"]) as context:
             command.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except typer.Exit as end:
         return end.exit_code
     except KeyboardInterrupt:

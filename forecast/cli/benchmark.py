@@ -9,22 +9,29 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
-from forecast.cli import evaluation, settings, shared, streams
+from forecast.cli import evaluation, gate, settings, shared, streams
 from forecast.cli.reading import Data, Dataset, Table
+from forecast.errors import UsageError
 
 if TYPE_CHECKING:
     from forecast.results import Benchmark
 
 Format = Literal["table", "csv", "json", "markdown"]
+SCORING = ("folder", "importance", "in_sample", "peers", "keep_going", "better_than", "alpha",
+           "record", "forecasts", "report", "format_", "output")  # fmt: skip
 
 
 @shared.command
 def benchmark(
     talk: shared.Talk,
     reading: Table,
+    given: shared.Given,
     data: Data = None,
     models: Annotated[
-        str, typer.Option(metavar="A,B", help="Models; the baselines always run beside them.")
+        str,
+        typer.Option(
+            metavar="A,B", help="Models; the baselines, `linear` among them, always run too."
+        ),
     ] = "rnn,gru,esn,kalman",
     horizon: Annotated[
         int | None,
@@ -121,25 +128,29 @@ def benchmark(
     forecast benchmark load.csv --peers theirs.csv           forecasts of other tools beside
 
     Fit each model on the rows before the first cutoff, forecast from every cutoff, and score the
-    forecasts against what came. Without `--first-cutoff` the windows are the last ones.
+    forecasts against what came. Without `--first-cutoff` the windows are the last ones. Flags
+    beside a task file count more than what it says.
 
     `--peers` takes what `--forecasts` writes, or what the `cross_validation` of Nixtla's libraries
-    returns: rows of this benchmark that a file leaves out are scored as the naive's.
+    returns: rows of this benchmark that a file leaves out are scored as the last value, or as that
+    of a season ago. A difference is told from luck where there are 8 cutoffs.
     """
-    from forecast.taskfile import Evaluation, load
+    from forecast.taskfile import Evaluation
 
-    for target in (output, forecasts, report):
-        streams.check_place(target)
+    for k, target in enumerate((output, forecasts, report)):
+        streams.check_place(target, data, *(peers or ()), *(output, forecasts, report)[:k])
+    if audit and (vain := [flag for name, flag in given.items() if name in SCORING]):
+        raise UsageError(f"`--audit` scores nothing: `{vain[0]}` has no place beside it",
+                         hint="run both, one after the other")  # fmt: skip
+    wanted = Evaluation(
+        tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset,
+        reading.given, (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds,
+        seed, transform, settings.pairs(set_ or []), tuple(peers or ()),
+    )  # fmt: skip
     if data is not None and data.endswith(".toml"):
-        wanted = load(Path(data))
-        wanted = replace(wanted, reading=reading.given | wanted.reading,
-                         peers=(*wanted.peers, *(peers or ())))  # fmt: skip
-    else:
-        wanted = Evaluation(
-            tuple(settings.pick_all(models)), shared.stem(data, dataset), data, dataset,
-            reading.given, (), horizon, windows, stride, first_cutoff, refit, span, gap, seeds,
-            seed, transform, settings.pairs(set_ or []), tuple(peers or ()),
-        )  # fmt: skip
+        wanted = evaluation.of_file(Path(data), wanted, given)
+    if better_than is not None:
+        gate.check(wanted, better_than, alpha)
     work = evaluation.prepare(talk, replace(reading, given=wanted.reading), wanted, device)
     if audit:
         evaluation.audit(talk, work)
@@ -153,7 +164,7 @@ def benchmark(
     talk.say(_verdict(result))
     evaluation.conclude(talk, work, result, record, keep_going)
     if better_than is not None:
-        evaluation.gate(talk, result, work.names, better_than, alpha)
+        gate.judge(talk, result, work.names, better_than, alpha)
 
 
 def _write(

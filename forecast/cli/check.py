@@ -56,7 +56,7 @@ def check(
     from forecast.data import check as doctor
     from forecast.data import rewriting
 
-    streams.check_place(output)
+    streams.check_place(output, data)
     if future_template is not None:
         if fix:
             raise UsageError("`--fix` and `--future-template` write two tables", hint="give one")

@@ -1,8 +1,8 @@
 """From what is wanted to a benchmark: read, run, audit, compare with a record, gate."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from forecast.taskfile import Evaluation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FLAGS = ("models", "horizon", "windows", "stride", "first_cutoff", "refit", "span", "gap", "seeds",
+         "seed", "transform", "settings")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,33 @@ class Work:
     names: list[str]
     options: dict[str, Any]
     device: str
+
+
+def of_file(path: Path, flags: "Evaluation", given: shared.Given) -> "Evaluation":
+    """Return the evaluation of a task file, changed by the flags that are `given` beside it.
+
+    What is read with it and peers are added.
+    """
+    from forecast.taskfile import load
+
+    held = load(path)
+    if "dataset" in given:
+        raise UsageError(f"both `{path}` and `--dataset` are given", hint="choose one")
+    told = {"set_": "settings"}
+    names = {told.get(name, name): flag for name, flag in given.items()}
+    changed = {name: flag for name, flag in names.items() if name in FLAGS}
+    if "record" in given and changed:
+        raise UsageError(
+            f"a record is of what {path} says, and `{next(iter(changed.values()))}` changes it",
+            hint="write it into the task file, or leave `--record` out",
+        )
+    return replace(
+        held,
+        **{name: getattr(flags, name) for name in changed if name != "settings"},
+        reading=held.reading | flags.reading,
+        settings=held.settings | flags.settings,
+        peers=(*held.peers, *flags.peers),
+    )
 
 
 def prepare(talk: shared.Talk, reading: Reading, wanted: "Evaluation", device: str) -> Work:
@@ -86,7 +115,7 @@ def _task(panel: "Panel", wanted: "Evaluation") -> "Task":
 
     first = wanted.first_cutoff
     return Task(
-        wanted.horizon or default_horizon(panel),
+        default_horizon(panel) if wanted.horizon is None else wanted.horizon,
         wanted.windows,
         wanted.stride,
         None if first is None else time_of(first, panel.clock),
@@ -102,7 +131,7 @@ def _count(flag: str, given: str | int, named: dict[str, int | None]) -> int | N
     if given in named:
         return named[str(given)]
     text = str(given)
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise UsageError(
             f"`{flag} {text}` is no count", hint=f"{', '.join(named)} or a number from 1"
         )
@@ -138,22 +167,50 @@ def run(
     """Backtest the models, the `rival` of the gate among them, and take the peers' forecasts in."""
     from forecast import backtest
     from forecast.models import FAMILIES
-    from forecast.peers import joined
+    from forecast.peers import joined, read
     from forecast.training.device import resolve
     from forecast.training.run import Run
 
     peers = work.wanted.peers
     ours = rival is not None and (not peers or rival in FAMILIES)
     names = [*work.names, settings.pick(str(rival)).name] if ours else work.names
+    if peers:  # before anything long is computed
+        rows = backtest.run(work.panel, work.task, ["naive"], baselines=False)
+        for peer in peers:
+            read(Path(peer), rows)
     with talk.progress() as progress:
         resources = Run(
-            device=resolve(work.device), progress=progress, tell=talk.say, folder=folder
+            device=resolve(work.device), progress=progress, tell=_once(talk), folder=folder
         )
         found = backtest.run(
             work.panel, work.task, names, options=work.options, resources=resources, probes=probes
         )
     found.name = work.wanted.name
-    return joined(found, peers) if peers else found
+    if found.prices and work.panel.clock.seasons and work.wanted.transform == "auto":
+        talk.say("Taken for prices, near a random walk and without a season; `--transform none` "
+                 "decides otherwise")  # fmt: skip
+    if not peers:
+        return found
+    found = joined(found, peers)
+    for run in found.runs.values():
+        if run.device == "elsewhere":
+            gone, every = found.score(run.name).missing, found.score(run.name).rows
+            lacks = [f"{gone:,} of {every:,} rows have no forecast"] if gone else []
+            for said in (*lacks, *run.notes):
+                talk.say(f"Warning: {run.name}: {said}")
+    return found
+
+
+def _once(talk: shared.Talk) -> Callable[[str], None]:
+    """Return what says a sentence once, though every model's fit has it to say."""
+    said: set[str] = set()
+
+    def tell(sentence: str) -> None:
+        if sentence not in said:
+            said.add(sentence)
+            talk.say(sentence)
+
+    return tell
 
 
 def audit(talk: shared.Talk, work: Work) -> None:
@@ -226,20 +283,3 @@ def conclude(
         said += [f"{run.name} on series `{name}`: {why}"
                  for run in failed for name, why in run.dropped.items()]  # fmt: skip
         raise FitError("; ".join(said), hint="the others are scored; `--keep-going` ends well")
-
-
-def gate(
-    talk: shared.Talk, result: "Benchmark", names: list[str], rival: str, alpha: float
-) -> None:
-    """Raise GateError unless one of `names` beats `rival` beyond luck."""
-    if rival not in result.runs:
-        raise UsageError(
-            f"no model is called `{rival}`", hint=shared.suggest(rival, [*result.runs])
-        )
-    better = result.better_than(rival, names, alpha)
-    if not better:
-        raise GateError(
-            f"no model is better than {rival} beyond luck (alpha {alpha:g})",
-            hint="more --windows tell smaller differences from luck",
-        )
-    talk.say(f"Better than {rival} beyond luck (alpha {alpha:g}): {', '.join(better)}.")

@@ -80,7 +80,7 @@ def fit(
     family, options = settings.pick(model), settings.pairs(set_ or [])
     _check_budget(quick, thorough, minutes, resume)
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
-    check_target(target)
+    check_target(target, data)
     panel = reading.panel(talk, data, dataset)
 
     from forecast import fitting, store
@@ -159,10 +159,10 @@ def remove(checkpoints: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def check_target(target: str) -> None:
+def check_target(target: str, *read: str | None) -> None:
     """Refuse a place that cannot take a model file before a long fit, not after it."""
     if target == "-":
         raise UsageError("a model goes to a file", hint="name it with `-o FILE`")
-    streams.check_place(target)
+    streams.check_place(target, *read)
     if Path(target).exists() and not Path(target).is_file():
         raise UsageError(f"{target} is not a regular file", hint="name a file with `-o FILE`")

@@ -53,7 +53,7 @@ def predict(
     from forecast.data import writing
 
     levels = shared.numbers("--quantiles", quantiles)
-    streams.check_place(output)
+    streams.check_place(output, model, rows, future)
     forecaster = reading.standing(store.load(model))
     if future == "-" and rows == "-":
         raise UsageError("both ROWS and `--future` are standard input", hint="name one as a file")

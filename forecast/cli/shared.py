@@ -60,6 +60,25 @@ class Group:
     gather: Callable[..., Any]
 
 
+class Given(dict[str, str]):
+    """The options that stand on the command line, by the name of their parameter: their flags.
+
+    A parameter of this type is no option.
+    """
+
+    @classmethod
+    def of(cls, context: typer.Context) -> "Given":
+        """Return those of the command that `context` runs."""
+        there = (p for p in context.command.params
+                 if p.name and _source(context, p.name) == "COMMANDLINE")  # fmt: skip
+        return cls({str(p.name): max(p.opts, key=len) for p in there})
+
+
+def _source(context: typer.Context, name: str) -> str:
+    source = context.get_parameter_source(name)
+    return "" if source is None else source.name
+
+
 class HelpNeededError(Exception):
     """A command was started at a terminal without what it needs."""
 
@@ -112,6 +131,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     """
     own = list(inspect.signature(function).parameters.values())[1:]
     groups = {p.name: group for p in own if (group := _group(p)) is not None}
+    given = [p.name for p in own if p.annotation is Given]
 
     @functools.wraps(function)
     def run(context: typer.Context, **options: Any) -> None:
@@ -119,6 +139,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         limit_threads(common["threads"])
         for name, group in groups.items():
             options[name] = group.gather(**{key: options.pop(key) for key in group.options})
+        options |= dict.fromkeys(given, Given.of(context))
         try:
             function(Talk(common["quiet"]), **options)
         except HelpNeededError:
@@ -130,7 +151,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         shared |= options
     parameters = [
         inspect.Parameter("context", _KEYWORD, annotation=typer.Context),
-        *(p.replace(kind=_KEYWORD) for p in own if p.name not in groups),
+        *(p.replace(kind=_KEYWORD) for p in own if p.name not in (*groups, *given)),
         *(inspect.Parameter(name, _KEYWORD, default=default, annotation=kind)
           for name, (kind, default) in shared.items()),
     ]  # fmt: skip

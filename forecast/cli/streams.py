@@ -88,6 +88,8 @@ def opened(output: str | None) -> Iterator[BinaryIO]:
     Standard output, None and `-`, shows what is written as it comes.
     """
     if output is None or output == "-":
+        if sys.stdout is None:
+            raise UsageError("standard output is closed", hint="write to a file: `-o FILE`")
         sys.stdout.flush()
         stream = sys.stdout.buffer
         if isinstance(stream, io.RawIOBase):  # of python -u, which may write a part and say so
@@ -101,16 +103,26 @@ def opened(output: str | None) -> Iterator[BinaryIO]:
         yield stream
 
 
-def check_place(output: str | None) -> None:
-    """Refuse a place that cannot be written before the work, not after it."""
+def check_place(output: str | None, *others: str | None) -> None:
+    """Refuse a place that cannot be written before the work, not after it.
+
+    `others` are files that are read, or written too: none of them may be the same file.
+    """
     if output is None or output == "-":
         return
     path = Path(output)
+    if not output:
+        raise UsageError("a file to write has no name", hint="name it, or leave the option out")
     if not path.parent.is_dir():
         raise UsageError(f"{output}: there is no folder `{path.parent}`",
                          hint=f"make it first: mkdir -p {path.parent}")  # fmt: skip
     if path.is_dir():
         raise UsageError(f"{output} is a folder", hint="name a file in it")
+    if path.exists() and not path.is_file():
+        return
+    if any(other and Path(other).resolve() == path.resolve() for other in others):
+        raise UsageError(f"{output} is named twice, and what is there would be lost",
+                         hint="write to another file")  # fmt: skip
 
 
 def format_of(output: str | None, known: tuple[Any, ...], default: str) -> Any:

@@ -88,8 +88,8 @@ def tune(
     kind, fixed = settings.pick(model), settings.pairs(set_ or [])
     search = selection.Search(kind, budget, seed, transform, fixed)
     target = output or f"{shared.stem(data, dataset)}-{model}.safetensors"
-    check_target(target)
-    streams.check_place(trials)
+    check_target(target, data)
+    streams.check_place(trials, data, target)
     written = _format(format_, trials)
     panel = reading.panel(talk, data, dataset)
     check_fittable(panel)
