@@ -21,7 +21,7 @@ from forecast.models.base import LEVELS
 from forecast.plan import Plan
 from forecast.results import ModelRun, Task
 from forecast.results.tally import blocks, let_go
-from forecast.runfolder import Journal, Storage, checksum
+from forecast.runfolder import Journal, Storage
 from forecast.training.run import Run
 from forecast.walk import Walk
 
@@ -127,8 +127,9 @@ class Job:
                 began = time.perf_counter()
             if w >= first:
                 self.walk.forecast(forecaster, w, values)
-                found = checksum(values[self.work.plan.places(w)[2]])
-                journal.write(window=w, seconds=time.perf_counter() - began, sum=found)
+                journal.done(
+                    w, time.perf_counter() - began, lambda w: values[self.work.plan.places(w)[2]]
+                )
                 self._say(first, w)
         if forecaster is not None:
             self._describe(forecaster, journal)

@@ -190,15 +190,23 @@ class Journal:
         with _whole(self._fit(window)):
             return store.load(self._fit(window))
 
-    def check(self, window_of: Callable[[int], Array]) -> None:
-        """Raise UsageError unless the forecasts of every window that is done are those written."""
-        if self.stem is None:
-            return
-        for entry in self.entries:
-            if "sum" in entry and checksum(window_of(entry["window"])) != entry["sum"]:
-                raise UsageError(f"{self.stem}.npy is damaged: the forecasts of window "
-                                 f"{entry['window']} are not those written there",
-                                 hint=OTHER)  # fmt: skip
+    def done(self, window: int, seconds: float, forecasts: Callable[[int], Array]) -> None:
+        """Write that a window is whole, with a checksum of its forecasts where they are kept."""
+        kept = {} if self.stem is None else {"sum": checksum(forecasts(window))}
+        self.write(window=window, seconds=seconds, **kept)
+
+    def check(self, forecasts: Callable[[int], Array]) -> None:
+        """Raise UsageError unless the forecasts of every window that is done are those written.
+
+        Those of a model that failed are none.
+        """
+        for entry in self.entries if self.find("failed") is None else ():
+            if "sum" in entry and checksum(forecasts(entry["window"])) != entry["sum"]:
+                raise UsageError(
+                    f"{self.stem}.npy is damaged: the forecasts of window {entry['window']} are "
+                    "not those written there",
+                    hint=OTHER,
+                )
 
     def _fit(self, window: int) -> Path:
         return Path(f"{self.stem}-{window}.safetensors")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forecast import cli
+from forecast import cli, fitting
 from forecast.errors import FitError
 from forecast.walk import Walk
 
@@ -333,6 +333,22 @@ def test_a_damaged_run_folder_is_said_and_not_scored(capsys, folder):
     assert plain(*flags, "again.csv") == 0
     (kept / "run.json").write_text("[1, 2]")
     refused("run.json is damaged")
+
+
+def test_a_run_whose_model_failed_midway_is_read_again(capsys, folder, monkeypatch):
+    fits = iter(range(1000))
+    fitted = fitting.fit
+
+    def fails(panel, model, *args, **more):
+        if model == "linear" and next(fits) >= 2:
+            raise FitError("enough")
+        return fitted(panel, model, *args, **more)
+
+    monkeypatch.setattr(fitting, "fit", fails)
+    flags = ("--models", "snaive,linear", "--refit", "every", "--run", "kept", "--keep-going", "-q")
+    assert plain(*flags, "-o", "once.csv") == 0
+    assert plain(*flags, "-o", "again.csv") == 0
+    assert (folder / "once.csv").read_bytes() == (folder / "again.csv").read_bytes()
 
 
 def test_a_cutoff_near_the_end_says_what_is_left(capsys):
