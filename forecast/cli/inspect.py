@@ -55,7 +55,7 @@ def inspect(
     from forecast import store
 
     _check(dynamics, components, data, report, format_)
-    streams.check_place(report)
+    streams.check_place(report, model, data)
     forecaster = store.load(model)
     if components:
         text = _components(talk, forecaster, model, data, format_, report)

@@ -42,7 +42,7 @@ def update(
     from forecast import store
     from forecast.claim import Claim
 
-    streams.check_place(output)
+    streams.check_place(output, rows)
     elsewhere = output is not None and Path(output).resolve() != Path(model).resolve()
     with ExitStack() as stack:
         claim = None if elsewhere else stack.enter_context(Claim(model))
