@@ -40,34 +40,32 @@ FORM = "such as model,unique_id,cutoff,ds,mean,0.1,0.5,0.9, as `--forecasts` wri
 MEAN = -1.0  # stands for the mean among levels
 
 
-def joined(benchmark: Benchmark, paths: Iterable[Path | str]) -> Benchmark:
-    """Return `benchmark` with the forecasts of files as further models.
+def joined(benchmark: Benchmark, files: Iterable[tuple[Path, list[ModelRun]]]) -> Benchmark:
+    """Return `benchmark` with the runs that `read` found in files as further models.
 
     One whose name is taken is called after its file too, or left out where its forecasts are those
-    of the benchmark. Raises DataError for a file that cannot be read, holds none of the
-    benchmark's rows, one of them twice, or other truths.
+    of the benchmark. Raises DataError where that name is taken too.
     """
     runs = dict(benchmark.runs)
-    for path in paths:
-        for run in read(Path(path), benchmark):
+    for path, found in files:
+        for run in found:
             name = run.name
             if name in runs and np.allclose(run.mean, runs[name].mean, 1e-6, 0, equal_nan=True):
                 continue
             if name in runs:
-                name = f"{name} ({Path(path).name.split('.')[0]})"
+                name = f"{name} ({path.name.split('.')[0]})"
             if name in runs:
                 raise DataError(f"{path}: `{name}` is there already", hint="rename the file")
             runs[name] = replace(run, name=name)
     return replace(benchmark, runs=runs)
 
 
-def check(path: Path) -> None:
-    """Raise DataError unless a file holds forecasts, before anything is computed."""
-    _models(path, _frame(path))
-
-
 def read(path: Path, benchmark: Benchmark) -> list[ModelRun]:
-    """Return the forecasts in a file as runs over the benchmark's rows, one a model."""
+    """Return the forecasts in a file as runs over the benchmark's rows, one a model.
+
+    Raises DataError for a file that cannot be read, holds none of the rows, one of them twice, or
+    other truths.
+    """
     frame = _frame(path)
     table = _Table(path, frame, benchmark, _places(path, frame, benchmark))
     if not (table.at >= 0).any():

@@ -63,6 +63,12 @@ class Evaluation:
     metrics: tuple[str, ...] = ("mase", "rmsse", "wql", "cover80")  # compared with the record
     recorded: Path | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What is read, the record too."""
+        held = (self.data, *self.peers, None if self.recorded is None else str(self.recorded))
+        return tuple(filter(None, held))
+
 
 KEYS = {f.name for f in fields(Evaluation)} - {"data", "dataset", "reading", "series", "settings"}
 
@@ -151,9 +157,8 @@ def _lists(path: Path, rows: dict[str, Any]) -> None:
     several: dict[str, type] = {"season": int, "series": str} | {role: str for role in ROLES}
     for name, value in rows.items():
         kind = several.get(name, str)
-        each = value if isinstance(value, list) and name in several else [value]
-        if not all(isinstance(one, kind) and not isinstance(one, bool) for one in each):
-            raise UsageError(f"{path}: `data.{name}` takes {WORDS[kind]}, not {json.dumps(value)}")
+        for one in value if isinstance(value, list) and name in several else [value]:
+            _refuse(path, f"data.{name}", one, kind)
 
 
 def _metrics() -> list[str]:

@@ -99,7 +99,7 @@ def test_a_task_file_names_covariates(capsys, folder):
     assert "`cold`: known covariate: no column is called so" in capsys.readouterr().err
     (folder / "task.toml").write_text(told.replace('["heat"]', "[7]"))
     assert run("task.toml") == 2
-    assert "`data.known` takes a text, not [7]" in capsys.readouterr().err
+    assert "`data.known` takes a text, not 7" in capsys.readouterr().err
 
 
 def test_a_run_folder_is_that_of_one_clock(capsys):
@@ -256,6 +256,9 @@ def test_flags_count_more_than_a_task_file(capsys, folder):
     capsys.readouterr()
     assert run("task.toml", "--record", "--gap", 0) == 2
     assert "a record is of what task.toml says, and `--gap` changes it" in capsys.readouterr().err
+    for flags in (("--season", 12), ("--peers", "wave.csv")):
+        assert run("task.toml", "--record", *flags) == 2
+        assert f"`{flags[0]}` changes it" in capsys.readouterr().err
     assert run("task.toml", "--dataset", "google-stock") == 2
 
 
@@ -269,6 +272,26 @@ def test_what_is_read_is_not_written_over(capsys, folder, flag):
     assert plain("-o", "x.csv", "--forecasts", "x.csv") == 2
     assert not (folder / "x.csv").exists()
     assert plain("-q", "-o", "/dev/null", "--forecasts", "/dev/null") == 0
+
+
+def test_what_a_task_file_names_is_not_written_over(capsys, folder):
+    assert run("task.toml", "-q", "--record", "-o", "scores.csv") == 0
+    for target in ("task.toml", "wave.csv", "wave.json"):
+        before = (folder / target).read_bytes()
+        assert run("task.toml", "--forecasts", target) == 2
+        assert (folder / target).read_bytes() == before
+
+
+def test_a_part_of_a_table_is_not_written_over(folder):
+    parts = folder / "parts"
+    parts.mkdir()
+    (folder / "wave.csv").rename(parts / "wave.csv")
+    flags = ("--models", "naive", "--horizon", 4, "--windows", 12, "-q")
+    for data in ("parts", "parts/w*.csv"):
+        assert run(data, *flags, "-o", "parts/wave.csv") == 2
+        assert run(data, *flags, "--report", "parts/page.html", "-o", "/dev/null") == 0
+        assert run(data, *flags, "--report", "parts/page.html", "-o", "/dev/null") == 0
+    assert run("absent*.csv", *flags, "-o", "out.csv") == 3
 
 
 def test_an_audit_takes_no_report(capsys, folder):
@@ -387,3 +410,15 @@ def test_a_short_season_is_not_taken_for_a_price(capsys, folder):
     out = ("-q", "-f", "json", "-o", "o.json")
     assert run("short.csv", "--models", "naive", "--horizon", 24, "--windows", 4, *out) == 0
     assert not json.loads((folder / "o.json").read_text())["task"]["prices"]
+
+
+def test_prices_by_the_hour_are_said_to_be_taken_for_prices(capsys, folder):
+    walk = 100 * np.exp(np.cumsum(0.01 * np.random.default_rng(0).normal(size=1200)))
+    hours = np.datetime64("2024-01-01T00") + np.arange(len(walk))
+    rows = [f"a,{h}:00:00,{v:.4f}" for h, v in zip(hours, walk, strict=True)]
+    (folder / "walk.csv").write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    flags = ("--models", "naive", "--horizon", 4, "--windows", 12, "-o", "/dev/null")
+    assert run("walk.csv", *flags) == 0
+    assert "Taken for prices, near a random walk" in capsys.readouterr().err
+    assert run("walk.csv", *flags, "--transform", "none") == 0
+    assert "Taken for prices" not in capsys.readouterr().err

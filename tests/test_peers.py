@@ -167,6 +167,21 @@ def test_a_file_is_judged_before_anything_is_fitted(folder, ours, capsys, monkey
     assert "line 2: `y` is " in capsys.readouterr().err
 
 
+def test_two_files_of_one_name_are_refused_before_anything_is_fitted(
+    folder, ours, capsys, monkeypatch
+):
+    monkeypatch.setattr("forecast.training.linear.fit", None)
+    for k, name in enumerate(("one", "two")):
+        (folder / name).mkdir()
+        for model in ("mine", "mine (same)"):
+            table = ours.assign(model=model)
+            table["mean"] += k
+            table.to_csv(folder / name / "same.csv", mode="a", index=False, header=model == "mine")
+    peers = ("--peers", "one/same.csv", "--peers", "two/same.csv")
+    assert cli.run(["benchmark", "wave.csv", *TASK, *peers]) == 3
+    assert "`mine (same)` is there already" in capsys.readouterr().err
+
+
 def test_holes_and_crossing_quantiles_are_said(folder, ours, capsys):
     odd = ours.iloc[20:].rename(columns={"0.1": "0.9", "0.9": "0.1"})
     odd.to_csv("odd.csv", index=False)

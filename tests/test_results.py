@@ -313,6 +313,18 @@ def test_series_of_other_years_are_evidence_each():
     assert b.compare("gru", "snaive").cutoffs == 12
 
 
+def test_two_windows_of_a_series_in_one_spell_count_both():
+    """A session between those that a week foretells puts two of a series in a stride."""
+    b = benchmark(n=2, windows=3)
+    odd = np.where((b.series == 1) & (b.cutoff == 24 * HOUR), 15 * HOUR, b.cutoff)
+    odd[(b.series == 1) & (b.cutoff == 12 * HOUR)] = 13 * HOUR
+    found = replace(b, cutoff=odd)
+    assert list(found.cutoffs) == [0, 15 * HOUR, 24 * HOUR]
+    both = b.window_losses("gru")
+    assert found.window_losses("gru")[1, 1] == pytest.approx(both[1, 1:].mean())
+    np.testing.assert_allclose(found.window_losses("gru")[0], both[0])
+
+
 def test_digits_lost_in_a_file_make_no_winner():
     b = benchmark()
     run = b.runs["snaive"]

@@ -137,8 +137,6 @@ def benchmark(
     """
     from forecast.taskfile import Evaluation
 
-    for k, target in enumerate((output, forecasts, report)):
-        streams.check_place(target, data, *(peers or ()), *(output, forecasts, report)[:k])
     if audit and (vain := [flag for name, flag in given.items() if name in SCORING]):
         raise UsageError(f"`--audit` scores nothing: `{vain[0]}` has no place beside it",
                          hint="run both, one after the other")  # fmt: skip
@@ -149,6 +147,9 @@ def benchmark(
     )  # fmt: skip
     if data is not None and data.endswith(".toml"):
         wanted = evaluation.of_file(Path(data), wanted, given)
+    targets = (output, forecasts, report)
+    for k, target in enumerate(targets):
+        streams.check_place(target, data, *wanted.files, *targets[:k])
     if better_than is not None:
         gate.check(wanted, better_than, alpha)
     work = evaluation.prepare(talk, replace(reading, given=wanted.reading), wanted, device)

@@ -1,4 +1,4 @@
-"""From what is wanted to a benchmark: read, run, audit, compare with a record, gate."""
+"""From what is wanted to a benchmark: read, run, audit, compare with a record."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from forecast.errors import DataError, FitError, GateError, UsageError
 if TYPE_CHECKING:
     from forecast.data.clock import Clock
     from forecast.data.panel import Panel
-    from forecast.results import Benchmark, Task
+    from forecast.results import Benchmark, ModelRun, Task
     from forecast.taskfile import Evaluation
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,9 +47,10 @@ def of_file(path: Path, flags: "Evaluation", given: shared.Given) -> "Evaluation
     told = {"set_": "settings"}
     names = {told.get(name, name): flag for name, flag in given.items()}
     changed = {name: flag for name, flag in names.items() if name in FLAGS}
-    if "record" in given and changed:
+    added = ["--peers"] * bool(flags.peers) + [f"--{name}" for name in flags.reading]
+    if "record" in given and (changed or added):
         raise UsageError(
-            f"a record is of what {path} says, and `{next(iter(changed.values()))}` changes it",
+            f"a record is of what {path} says, and `{[*changed.values(), *added][0]}` changes it",
             hint="write it into the task file, or leave `--record` out",
         )
     return replace(
@@ -73,11 +74,6 @@ def prepare(talk: shared.Talk, reading: Reading, wanted: "Evaluation", device: s
         "settings": by_model(wanted.settings),
     }
     check_levels(wanted.quantiles)
-    if wanted.peers:
-        from forecast.peers import check
-
-        for peer in wanted.peers:
-            check(Path(peer))
     panel = reading.panel(talk, wanted.data, wanted.dataset)
     panel = _selected(panel, wanted.series)
     check_calendar(panel)
@@ -171,13 +167,14 @@ def run(
     from forecast.training.device import resolve
     from forecast.training.run import Run
 
-    peers = work.wanted.peers
-    ours = rival is not None and (not peers or rival in FAMILIES)
+    paths = work.wanted.peers
+    ours = rival is not None and (not paths or rival in FAMILIES)
     names = [*work.names, settings.pick(str(rival)).name] if ours else work.names
-    if peers:  # before anything long is computed
+    peers: list[tuple[Path, list[ModelRun]]] = []
+    if paths:  # before anything long is computed
         rows = backtest.run(work.panel, work.task, ["naive"], baselines=False)
-        for peer in peers:
-            read(Path(peer), rows)
+        peers = [(Path(path), read(Path(path), rows)) for path in paths]
+        joined(rows, peers)  # whose names must differ
     with talk.progress() as progress:
         resources = Run(
             device=resolve(work.device), progress=progress, tell=_once(talk), folder=folder
@@ -189,15 +186,22 @@ def run(
     if found.prices and work.panel.clock.seasons and work.wanted.transform == "auto":
         talk.say("Taken for prices, near a random walk and without a season; `--transform none` "
                  "decides otherwise")  # fmt: skip
-    if not peers:
-        return found
+    return _beside(talk, found, peers) if peers else found
+
+
+def _beside(
+    talk: shared.Talk, found: "Benchmark", peers: "list[tuple[Path, list[ModelRun]]]"
+) -> "Benchmark":
+    """Return `found` with the runs of peers; say what is odd about them."""
+    from forecast.peers import joined
+
     found = joined(found, peers)
-    for run in found.runs.values():
-        if run.device == "elsewhere":
-            gone, every = found.score(run.name).missing, found.score(run.name).rows
+    for name, peer in found.runs.items():
+        if peer.device == "elsewhere":
+            gone, every = found.score(name).missing, found.score(name).rows
             lacks = [f"{gone:,} of {every:,} rows have no forecast"] if gone else []
-            for said in (*lacks, *run.notes):
-                talk.say(f"Warning: {run.name}: {said}")
+            for said in (*lacks, *peer.notes):
+                talk.say(f"Warning: {name}: {said}")
     return found
 
 

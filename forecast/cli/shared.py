@@ -139,7 +139,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         limit_threads(common["threads"])
         for name, group in groups.items():
             options[name] = group.gather(**{key: options.pop(key) for key in group.options})
-        options |= dict.fromkeys(given, Given.of(context))
+        options |= {name: Given.of(context) for name in given}
         try:
             function(Talk(common["quiet"]), **options)
         except HelpNeededError:

@@ -60,7 +60,7 @@ def simulate(
     from forecast import simulation, store
     from forecast.data import writing
 
-    streams.check_place(output, model, rows)
+    streams.check_place(output, model, rows, future)
     if cold and rows is not None:
         raise UsageError(f"both `--cold` and `{rows}` are given", hint="choose one")
     if start is not None and not cold:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
-from forecast.errors import UsageError
+from forecast.errors import DataError, UsageError
 
 
 def stdin_holds() -> Literal["data", "terminal", "nothing"]:
@@ -106,7 +106,8 @@ def opened(output: str | None) -> Iterator[BinaryIO]:
 def check_place(output: str | None, *others: str | None) -> None:
     """Refuse a place that cannot be written before the work, not after it.
 
-    `others` are files that are read, or written too: none of them may be the same file.
+    `others` are files, folders or patterns that are read, or written too: none of their files may
+    be the same.
     """
     if output is None or output == "-":
         return
@@ -120,9 +121,20 @@ def check_place(output: str | None, *others: str | None) -> None:
         raise UsageError(f"{output} is a folder", hint="name a file in it")
     if path.exists() and not path.is_file():
         return
-    if any(other and Path(other).resolve() == path.resolve() for other in others):
+    if any(each.resolve() == path.resolve() for other in others for each in _files(other)):
         raise UsageError(f"{output} is named twice, and what is there would be lost",
                          hint="write to another file")  # fmt: skip
+
+
+def _files(named: str | None) -> list[Path]:
+    path = Path(named or "-")
+    if not path.is_dir() and not set("*?[") & set(path.name):
+        return [path]
+    from forecast.data.source import files
+
+    with suppress(DataError):  # said where it is read
+        return files(path)
+    return []
 
 
 def format_of(output: str | None, known: tuple[Any, ...], default: str) -> Any:

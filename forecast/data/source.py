@@ -44,13 +44,14 @@ def parts(source: Source) -> list[Part]:
     if isinstance(source, bytes):
         return list(_unpacked("<bytes>", io.BytesIO(source)))
     if isinstance(source, str | Path) and str(source) != "-":
-        return [part for path in _files(Path(source)) for part in _file(path)]
+        return [part for path in files(Path(source)) for part in _file(path)]
     stream = sys.stdin.buffer if isinstance(source, str | Path) else source
     name = getattr(stream, "name", None)
     return list(_unpacked(name if isinstance(name, str) else "<stdin>", stream))
 
 
-def _files(path: Path) -> list[Path]:
+def files(path: Path) -> list[Path]:
+    """Return the files of a path, a folder or a pattern; DataError when there is none."""
     if path.is_dir():
         inside = sorted(p for p in path.iterdir() if p.is_file() and _is_table(p))
         if not inside:

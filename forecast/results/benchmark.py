@@ -77,10 +77,13 @@ class Benchmark(Forecasts):
 
     def window_losses(self, name: str) -> Floats:
         """Return the mean absolute error of each series at each cutoff (N, C), NaN where none."""
-        rows, total = self._window_sums(name)
-        out = np.full((len(self.ids), len(self.cutoffs)), NAN)
-        out[self.window_series, self.window_cutoff] = metrics.ratio(total, rows)
-        return out
+        shape = (len(self.ids), len(self.cutoffs))
+        place = np.ravel_multi_index((self.window_series, self.window_cutoff), shape)
+        rows, total = (
+            np.bincount(place, sums, shape[0] * shape[1]).astype(np.float64)
+            for sums in self._window_sums(name)
+        )
+        return metrics.ratio(total, rows).reshape(shape)
 
     def compare(self, name: str, other: str) -> Verdict:
         """Test by Diebold and Mariano whether two models' errors differ over the cutoffs."""
