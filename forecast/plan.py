@@ -107,7 +107,7 @@ def _windows_from_the_ends(panel: Panel, task: Task) -> tuple[Ints, Times]:
         raise DataError(
             f"{task.windows:,} windows, {task.step:,} steps apart, which end {task.reach:,} steps "
             f"after their cutoffs, need {need:,} rows; the longest series has {most:,}",
-            hint=f"--windows {fits}" if fits else _shorter(task),
+            hint=f"--windows {fits}" if fits else _shorter(task, most),
         )
     back = task.reach + task.step * np.arange(task.windows)[::-1]
     counts = panel.lengths - back[:, None]  # (W, N)
@@ -129,7 +129,7 @@ def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
         raise DataError(
             f"from the first cutoff to {span[1]} there are {len(grid) - 1 - start:,} steps, and "
             f"{task.reach:,} are wanted",
-            hint=f"an earlier --first-cutoff, or {_shorter(task)}",
+            hint=f"an earlier --first-cutoff, or {_shorter(task, len(grid))}",
         )
     fits = (len(grid) - 1 - task.reach - start) // task.step + 1
     if fits < task.windows:
@@ -142,10 +142,13 @@ def _windows_from(panel: Panel, task: Task, first: int) -> tuple[Ints, Times]:
     return counts, np.broadcast_to(cutoffs[:, None], counts.shape)
 
 
-def _shorter(task: Task) -> str:
+def _shorter(task: Task, rows: int) -> str:
+    """Return what lets a window fit into so many `rows`."""
+    if rows < 2:
+        return "give more rows"
     if task.gap > task.horizon:
         return "a smaller --gap"
-    return "a shorter --horizon" if task.horizon > 1 else "more rows"
+    return "a shorter --horizon" if task.horizon > 1 else "give more rows"
 
 
 def _grid(panel: Panel) -> Times:

@@ -382,6 +382,16 @@ def test_a_cutoff_near_the_end_says_what_is_left(capsys):
     assert "lies outside the data" in capsys.readouterr().err
 
 
+def test_what_lets_a_window_fit_is_said(capsys, folder):
+    (folder / "one.csv").write_text("unique_id,ds,y\na,2024-01-01,1\n")
+    assert run("one.csv", "--models", "naive") == 3
+    assert "Hint: give more rows" in capsys.readouterr().err
+    assert plain("--gap", 5000) == 3
+    assert "Hint: a smaller --gap" in capsys.readouterr().err
+    assert run("wave.csv", "--models", "naive", "--horizon", 300) == 3
+    assert "Hint: a shorter --horizon" in capsys.readouterr().err
+
+
 def test_a_closed_standard_output_is_no_bug(folder):
     command = f"{sys.executable} -m forecast benchmark wave.csv --models naive --horizon 4 -q >&-"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
