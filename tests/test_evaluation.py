@@ -254,6 +254,11 @@ def test_flags_count_more_than_a_task_file(capsys, folder):
     assert found["task"]["season"] == 12
     assert {"drift", "snaive", "linear"} <= {s["model"] for s in found["scores"]}
     capsys.readouterr()
+    assert run("task.toml", "-q", "--record") == 0
+    assert run("task.toml", "--models", "naive") == 0
+    assert "scores are the same" in capsys.readouterr().err
+    assert run("task.toml", "--windows", 5) == 0
+    assert "scores" not in capsys.readouterr().err
     assert run("task.toml", "--record", "--gap", 0) == 2
     assert "a record is of what task.toml says, and `--gap` changes it" in capsys.readouterr().err
     for flags in (("--season", 12), ("--peers", "wave.csv")):

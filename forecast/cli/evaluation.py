@@ -37,7 +37,8 @@ class Work:
 def of_file(path: Path, flags: "Evaluation", given: shared.Given) -> "Evaluation":
     """Return the evaluation of a task file, changed by the flags that are `given` beside it.
 
-    What is read with it and peers are added.
+    What is read with it and peers are added. With other flags than `--models` its record says
+    nothing of the scores, and is left out.
     """
     from forecast.taskfile import load
 
@@ -53,8 +54,10 @@ def of_file(path: Path, flags: "Evaluation", given: shared.Given) -> "Evaluation
             f"a record is of what {path} says, and `{[*changed.values(), *added][0]}` changes it",
             hint="write it into the task file, or leave `--record` out",
         )
+    same = changed.keys() <= {"models"} and not flags.reading
     return replace(
         held,
+        recorded=held.recorded if same else None,
         **{name: getattr(flags, name) for name in changed if name != "settings"},
         reading=held.reading | flags.reading,
         settings=held.settings | flags.settings,
